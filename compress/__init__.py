@@ -1,0 +1,17 @@
+"""Compress BERT-size text models for the edge: distil, prune, export, measure and judge them from one YAML file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load(folder: str | Path) -> "PreTrainedModel":
+    """The model of a folder that this program wrote, plain or pruned, in fp32 and eval mode.
+
+    Raises: InputError if the folder holds no such model.
+    """
+    from compress.encoders.checkpoint import load as load_checkpoint
+
+    return load_checkpoint(Path(folder))

@@ -1,0 +1,1 @@
+"""Timing, peak memory and the description of the machine that was measured."""

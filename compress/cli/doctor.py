@@ -1,0 +1,41 @@
+"""`compress doctor`: what is installed, what this machine is, which targets work here and why the others do not."""
+
+_SHOWN = (
+    "torch",
+    "transformers",
+    "torch-pruning",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "datasets",
+    "accelerate",
+    "tokenizers",
+)
+
+
+def doctor() -> int:
+    """Say what is installed, what this machine is, and which targets work here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from compress import registry
+    from compress.bench import machine
+    from compress.units import size
+
+    console = Console(highlight=False)
+    here = machine.describe()
+    facts = {
+        "machine": f"{here.processor}, {here.logical_cores} cores, {size(here.memory_bytes)} memory, {here.system}",
+        "class": here.machine_class,
+        "gpus": ", ".join(here.gpus) or "none",
+        **machine.versions(_SHOWN),
+    }
+    for name, fact in facts.items():
+        console.print(f"{name:<14}{fact}", markup=False)
+    table = Table("target", "precisions", "here", box=None, header_style="bold")
+    for name in registry.TARGETS.names():
+        target = registry.TARGETS.load(name)
+        reason = target.unavailable()
+        table.add_row(name, " ".join(target.precisions), reason or "works")
+    console.print(table)
+    return 0

@@ -1,0 +1,24 @@
+"""`compress gate`: judge a report, alone or against a baseline."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def gate(
+    source: Annotated[Path, typer.Argument(metavar="REPORT", help="A run folder or a report.json.")],
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="A report that this one may not be worse than.")
+    ] = None,
+) -> int:
+    """Judge a report by its own limits and against a baseline: exit 0 pass, 1 fail, 3 not comparable."""
+    from compress.cli.report import locate
+    from compress.report import record, verdict
+
+    loaded = record.load(locate(source))
+    judged = verdict.judge(loaded, loaded.gate, record.load(locate(baseline)) if baseline else None)
+    for check in judged.checks:
+        typer.echo(f"{check.answer}: {check.sentence}")
+    typer.echo(judged.sentence)
+    return judged.exit_code

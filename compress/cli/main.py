@@ -1,0 +1,62 @@
+"""The `compress` command: its sub-commands, and how errors become messages and exit codes."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+
+import typer
+
+from compress.cli import check, doctor, gate, init, plan, report, run
+from compress.errors import CompressError, InputError, Interrupted
+
+app = typer.Typer(
+    help="One YAML file in, gated edge models out: fine-tune, distil, prune, export, measure and judge text models.",
+    epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error, "
+    "130 interrupted.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _exits(command: Callable[..., int]) -> Callable[..., None]:
+    """The command, its exit code raised as typer wants it."""
+
+    @wraps(command)
+    def exiting(*arguments: object, **options: object) -> None:
+        try:
+            raise typer.Exit(command(*arguments, **options))
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
+
+    return exiting
+
+
+for _command in (run.run, plan.plan, check.check, report.report, gate.gate, doctor.doctor, init.init):
+    app.command()(_exits(_command))
+
+
+def main() -> None:
+    """Run the command line; exits with the code of the design."""
+    sys.exit(code(sys.argv[1:]))
+
+
+def code(arguments: list[str]) -> int:
+    """Run the command line with the given arguments and return its exit code."""
+    try:
+        app(arguments)
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 0
+    except CompressError as error:
+        notes = list(getattr(error, "__notes__", ()))
+        if isinstance(error, InputError) and not notes:
+            count = len(error.problems)
+            notes = [f"{count} error{'s' if count > 1 else ''}, nothing was run."]
+        typer.echo("\n".join([str(error), *notes]), err=True)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        typer.echo("\nThis is a fault of compress, not of your files. Please report it with the lines above.", err=True)
+        return 4
+    return 0

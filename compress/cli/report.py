@@ -1,0 +1,76 @@
+"""`compress report`: a record as a table, Markdown or one HTML page."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from compress.config.settings import Gate
+
+
+def report(
+    source: Annotated[Path, typer.Argument(help="A run folder or a report.json.")],
+    format: Annotated[
+        Literal["terminal", "markdown", "html", "json-schema"], typer.Option("--format", help="How it is written.")
+    ] = "terminal",
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; printed if left out.")] = None,
+) -> int:
+    """Show the report of a run."""
+    from rich.console import Console
+
+    from compress.files import write_text
+    from compress.report import record, verdict
+
+    if format == "terminal":
+        show(locate(source), Console(highlight=False))
+        return 0
+    if format == "json-schema":
+        text = json.dumps(record.schema(), indent=2)
+    else:
+        loaded = record.load(locate(source))
+        judged = verdict.judge(loaded, loaded.gate, None)
+        if format == "markdown":
+            from compress.report import markdown
+
+            text = markdown.render(loaded, judged)
+        else:
+            from compress.report import html
+
+            text = html.render(loaded, judged)
+    if out is None:
+        typer.echo(text)
+    else:
+        write_text(out, text)
+    return 0
+
+
+def locate(source: Path) -> Path:
+    """The report.json of a run folder, of its report folder, or the file itself.
+
+    Raises: InputError if there is none.
+    """
+    from compress.errors import InputError
+
+    for path in (source / "report" / "report.json", source / "report.json", source):
+        if path.is_file():
+            return path
+    raise InputError(f"{source}: no report there. Give a run folder (runs/NAME) or a report.json.")
+
+
+def show(path: Path, console: "Console", gate: "Gate | None" = None, root: Path | None = None) -> int:
+    """Print a report with its verdict, and return the verdict's exit code."""
+    from compress.report import record, terminal, verdict
+
+    loaded = record.load(path)
+    gate = gate or loaded.gate
+    baseline = record.load(root / gate.baseline) if gate.baseline and root else None
+    judged = verdict.judge(loaded, gate, baseline)
+    console.print(terminal.table(loaded, judged))
+    page = path.with_name("report.html")
+    if page.is_file():
+        console.print(f"Report: {page}", markup=False)
+    return judged.exit_code

@@ -1,0 +1,42 @@
+"""`compress run`: make everything a pipeline asks for, then report and judge."""
+
+from typing import Annotated
+
+import typer
+
+from compress.cli.options import PIPELINE, From, Pipeline, Sets, Until
+
+
+def run(
+    pipeline: Pipeline = PIPELINE,
+    sets: Sets = None,
+    start: From = None,
+    until: Until = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run and why.")] = False,
+) -> int:
+    """Run a pipeline: teacher, students, pruning, exports, measurements, report and verdict.
+
+    What is up to date is not made again; a run that was stopped goes on where it was.
+    """
+    from compress.cli.plan import table
+    from compress.cli.report import show
+    from compress.cli.watch import Terminal
+    from compress.config.pipeline import load
+    from compress.run import checks
+    from compress.run.execute import execute
+    from compress.run.plan import Plan
+
+    loaded = load(pipeline, sets or ())
+    checks.check(loaded)
+    plan = Plan(loaded)
+    watcher = Terminal()
+    if dry_run:
+        table(plan, watcher.console, start=start, until=until)
+        return 0
+    checks.available(loaded)
+    plan.items(plan.selected(start, until))
+    execute(plan, watcher, start=start, until=until)
+    if all(step.stage != "report" for step in plan.selected(start, until)):
+        watcher.console.print(f"Stopped after {until}, as asked.")
+        return 0
+    return show(plan.folder("report") / "report.json", watcher.console, loaded.settings.gate, loaded.root)

@@ -1,0 +1,427 @@
+"""What a pipeline file and a card may say. Every model is closed (no unknown keys) and frozen.
+
+A field's description is its documentation: `compress check --schema` and the reference page are made from it.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+TASK_TYPES = ("text-classification", "text-pair-classification")
+
+
+def _listed(value: Any) -> Any:
+    """One value stands for a list of one."""
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, int | str) else value
+
+
+class Settings(BaseModel):
+    """A closed, frozen group of keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Data(Settings):
+    """Where the rows come from: local files, or a data set of the Hugging Face Hub."""
+
+    train: str | None = None
+    """Training rows: a CSV, TSV, JSONL or Parquet file, relative to the pipeline file; with `hub`, a split such as `train[:90%]`."""
+    validation: str | None = None
+    """Rows watched during training."""
+    test: str | None = None
+    """Rows that the reported accuracy and the gate are computed on; the validation rows if left out."""
+    hub: str | None = None
+    """Data set id on the Hub, such as `nyu-mll/glue`; loading it uses the network."""
+    config: str | None = None
+    """Configuration of the Hub data set, such as `sst2`."""
+    revision: str | None = None
+    """Commit or tag of the Hub data set."""
+    columns: tuple[str, ...] | None = None
+    """Column names, in order, of CSV/TSV files that have no header line, such as `[label, text]`."""
+
+    @model_validator(mode="after")
+    def _source(self) -> Self:
+        if self.hub is None:
+            if self.train is None or self.validation is None:
+                raise ValueError("give `train` and `validation` files, or a `hub` data set")
+            if self.config or self.revision:
+                raise ValueError("`config` and `revision` belong to a `hub` data set")
+        return self
+
+    def split(self, name: Literal["train", "validation", "test"]) -> str:
+        """The file or Hub split that serves as `name`."""
+        if name == "test":
+            return self.test or self.validation or "validation"
+        return getattr(self, name) or name
+
+
+class Task(Settings):
+    """What the model is to do, and on which rows."""
+
+    type: Literal[TASK_TYPES]  # type: ignore[valid-type]
+    """The kind of task."""
+    data: Data
+    """Where the rows are."""
+    text: str = "text"
+    """Column of the text."""
+    text_pair: str | None = None
+    """Column of the second text of a pair."""
+    label: str = "label"
+    """Column of the label."""
+    labels: tuple[str, ...] | None = None
+    """Label names in the order of their ids; found in the training rows if left out (then sorted)."""
+    metric: str = "accuracy"
+    """The metric that is reported first and gated."""
+    max_length: Annotated[int, Field(ge=4, le=8192)] = 128
+    """Longest input in tokens, special tokens counted."""
+    truncation: Literal["head", "tail", "head+tail"] = "head"
+    """Which part of a longer text is kept."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.type == "text-pair-classification") != (self.text_pair is not None):
+            raise ValueError("`text_pair` names the second column of a text-pair-classification, and of no other task")
+        return self
+
+
+class Train(Settings):
+    """How a model is trained."""
+
+    epochs: Annotated[float, Field(gt=0)] = 3
+    """Passes over the training rows."""
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    """Peak learning rate of AdamW."""
+    batch_size: Positive = 32
+    """Rows in one optimizer step, over all devices."""
+    warmup: Share = 0.1
+    """Share of the steps over which the learning rate rises from zero."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after the warm-up."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Weight decay of AdamW; norms and biases are left out."""
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Gradients are scaled down to this norm."""
+    label_smoothing: Share = 0.0
+    """Share of the target probability spread over all labels."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the forward pass: `auto` takes bf16 where the processor computes it natively."""
+    checkpoint_steps: Positive | None = None
+    """Steps between resumable checkpoints; once an epoch if left out."""
+
+
+class Vocabulary(Settings):
+    """A WordPiece vocabulary learned from the training rows."""
+
+    size: Annotated[int, Field(ge=64)] = 8000
+    """Number of tokens, special ones counted."""
+    lowercase: bool = True
+    """Fold case and strip accents, as the uncased BERT models do."""
+    min_frequency: Positive = 2
+    """Word pieces seen less often are left out."""
+
+
+class Architecture(Settings):
+    """The shape of an encoder. In a student's card, what is left out is the teacher's."""
+
+    layers: Positive | None = None
+    """Transformer layers."""
+    hidden: Positive | None = None
+    """Width of the hidden states."""
+    heads: Positive | None = None
+    """Attention heads of a layer."""
+    intermediate: Positive | None = None
+    """Neurons of a feed-forward block."""
+
+
+class Scratch(Settings):
+    """An encoder that starts from random weights with a vocabulary of its own."""
+
+    family: str = "bert"
+    """Architecture family (a row of `compress/encoders/families.py`)."""
+    architecture: Architecture
+    """The shape; all four numbers are needed here."""
+    vocabulary: Vocabulary = Vocabulary()
+    """The WordPiece vocabulary that is learned from the training rows."""
+    max_positions: Positive = 512
+    """Longest input the position embeddings reach."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        missing = [
+            key for key in ("layers", "hidden", "heads", "intermediate") if getattr(self.architecture, key) is None
+        ]
+        if missing:
+            raise ValueError(f"the architecture lacks {', '.join(missing)}")
+        if self.architecture.hidden % self.architecture.heads:  # type: ignore[operator]
+            raise ValueError("`hidden` must be a multiple of `heads`")
+        return self
+
+
+class Model(Settings):
+    """Where pretrained weights come from. With several places, the first that is here is taken: folder, package, hub."""
+
+    hub: str | None = None
+    """Model id on the Hub."""
+    revision: str | None = None
+    """Commit or tag on the Hub."""
+    folder: str | None = None
+    """A local folder, relative to the pipeline file (or to the card)."""
+    package: str | None = None
+    """An installed Python package that carries the files, with the folder inside: `package_name/folder`."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of `model.safetensors`; other content is refused."""
+    scratch: Scratch | None = None
+    """Train from random weights instead."""
+
+    @model_validator(mode="after")
+    def _place(self) -> Self:
+        if self.scratch is not None:
+            if self.hub or self.folder or self.package or self.sha256 or self.revision:
+                raise ValueError(
+                    "`scratch` starts from random weights: it goes with none of hub, folder, package, sha256"
+                )
+        elif not (self.hub or self.folder or self.package):
+            raise ValueError("give a `hub` id, a `folder`, a `package` or `scratch`")
+        if self.revision and not self.hub:
+            raise ValueError("`revision` belongs to a `hub` id")
+        return self
+
+
+class Teacher(Settings):
+    """The model the students learn from."""
+
+    use: str
+    """Name of a teacher card; `bert-large` if left out."""
+    model: Model
+    """Where its pretrained weights come from."""
+    train: Train = Train()
+    """How it is fine-tuned."""
+
+
+class Distill(Train):
+    """How a student learns from its teacher."""
+
+    losses: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {"soft_label": 1.0}
+    """Losses by name with their weights in the sum."""
+    layer_mapping: str | tuple[Annotated[int, Field(ge=0)], ...] = "uniform"
+    """Which teacher layer each student layer learns from: a mapping's name, or a list of layer numbers from 0."""
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    """Softens the logits of the soft_label loss."""
+
+
+class Recover(Train):
+    """Training after the cut; losses, mapping and temperature are the student's `distill` ones."""
+
+    epochs: Annotated[float, Field(gt=0)] = 1
+    """Passes over the training rows."""
+
+
+class Prune(Settings):
+    """What is cut out of a student."""
+
+    heads: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of all attention heads that is removed."""
+    neurons: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of all feed-forward neurons that is removed."""
+    importance: str = "taylor"
+    """The score that decides which units go."""
+    rows: Positive = 1024
+    """Training rows the score is computed on."""
+    multiple: Positive = 8
+    """A layer that is cut keeps a multiple of so many neurons."""
+    recover: Recover = Recover()
+    """Training after the cut."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.heads == 0 and self.neurons == 0:
+            raise ValueError("nothing to cut: give a share of `heads` or `neurons` above 0")
+        return self
+
+
+class Student(Settings):
+    """A smaller model distilled from the teacher."""
+
+    use: str
+    """Name of a student card."""
+    model: Model | None = None
+    """Pretrained weights the student starts from, instead of the teacher's."""
+    architecture: Architecture = Architecture()
+    """The student's shape."""
+    start: Literal["auto", "layers", "pca", "random"] = "auto"
+    """First weights: copied teacher layers, their PCA/SVD projection (narrower students), or random ones; `auto` fits the shape."""
+    start_layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Teacher layers (from 0) the first weights are taken from; evenly spread if left out."""
+    distill: Distill = Distill()
+    """How it learns."""
+    prune: Prune | None = None
+    """What is cut out of it afterwards."""
+
+
+class Export(Settings):
+    """One deployment target and the precisions it is built in."""
+
+    target: str
+    """Name of the target."""
+    precision: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    """Number formats, such as `[fp32, fp16, int8]`; the target says which it knows."""
+    recipe: str | None = None
+    """Quantization recipe for the integer precisions; the target's own choice if left out."""
+    calibration_rows: Positive = 128
+    """Training rows a static recipe is calibrated on."""
+
+    @property
+    def id(self) -> str:
+        """The name of this export in a run: the target, with the recipe if one is asked for."""
+        return f"{self.target}-{self.recipe}" if self.recipe else self.target
+
+
+class Measure(Settings):
+    """What is timed, and how."""
+
+    batch: Annotated[tuple[Positive, ...], BeforeValidator(_listed), Field(min_length=1)] = (1, 8)
+    """Rows in one call."""
+    sequence: Annotated[tuple[Annotated[int, Field(ge=4)], ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        16,
+        64,
+    )
+    """Tokens of each row."""
+    threads: Positive = 1
+    """Threads each runtime may use."""
+    rounds: Annotated[int, Field(ge=3)] = 30
+    """Interleaved rounds: in each, every variant is timed once, in a new order."""
+
+
+class AccuracyGate(Settings):
+    """How much accuracy must be left."""
+
+    keep: Share | None = None
+    """Smallest share of the teacher's metric that a student keeps."""
+    max_drop: Share = 0.01
+    """Largest drop of the metric below the baseline report's."""
+    on: str | None = None
+    """The export that is judged, such as `onnxruntime-int8`; every export if left out."""
+
+
+class LatencyGate(Settings):
+    """How fast a student must answer."""
+
+    p50_ms: Annotated[float, Field(gt=0)] | None = None
+    """Largest median latency."""
+    p95_ms: Annotated[float, Field(gt=0)] | None = None
+    """Largest 95th percentile of the latency."""
+    speedup: Annotated[float, Field(gt=0)] | None = None
+    """Smallest ratio of the teacher's median latency in PyTorch FP32, timed in the same rounds, to the student's."""
+    batch: Positive | None = None
+    """Rows in one call; the first of `measure.batch` if left out."""
+    sequence: Positive | None = None
+    """Tokens of each row; the first of `measure.sequence` if left out."""
+    max_ratio: Annotated[float, Field(ge=1)] = 1.25
+    """Largest ratio to the baseline report's median latency, compared within one machine class only."""
+    on: str | None = None
+    """The export that is judged; every export if left out."""
+
+
+class SizeGate(Settings):
+    """How large a student's file may be."""
+
+    max_mb: Annotated[float, Field(gt=0)] | None = None
+    """Largest size in MB (10^6 bytes)."""
+    max_ratio: Annotated[float, Field(ge=1)] = 1.02
+    """Largest ratio to the baseline report's size."""
+    on: str | None = None
+    """The export that is judged; every export if left out."""
+
+
+class Gate(Settings):
+    """What must hold for the run to pass."""
+
+    students: tuple[str, ...] | None = None
+    """Students that are judged; all if left out."""
+    accuracy: AccuracyGate = AccuracyGate()
+    """Accuracy left."""
+    latency: LatencyGate = LatencyGate()
+    """Time of an answer."""
+    size: SizeGate = SizeGate()
+    """Size of a file."""
+    baseline: str | None = None
+    """A report (JSON) that nothing may be worse than, relative to the pipeline file."""
+
+
+class Pipeline(Settings):
+    """A whole pipeline file, its cards filled in."""
+
+    name: Name
+    """Name of the run: its folder below `runs/` and its report."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of everything random."""
+    task: Task
+    """What the models are to do."""
+    teacher: Teacher
+    """The model the students learn from."""
+    students: Annotated[dict[Name, Student], Field(min_length=1)]
+    """The smaller models, by name."""
+    export: tuple[Export, ...] = ()
+    """Deployment targets; the teacher is exported too, in float, to compare with."""
+    measure: Measure = Measure()
+    """What is timed."""
+    gate: Gate = Gate()
+    """What must hold."""
+    tensorboard: bool = False
+    """Write training curves for TensorBoard to `runs/NAME/tensorboard`."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if "teacher" in self.students:
+            raise ValueError("a student cannot be named `teacher`")
+        ids = [export.id for export in self.export]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two entries of `export` build the same target: join their precisions")
+        return self
+
+
+class TeacherCard(Settings):
+    """A file of `teachers/`."""
+
+    name: Name
+    """The card's name; the file is called so too."""
+    title: str
+    """One line for the index."""
+    source: str
+    """Paper and section the model comes from."""
+    license: str
+    """SPDX identifier of the weights' licence."""
+    language: str
+    """Language code of its text, or `any`."""
+    model: Model
+    """Where the weights come from."""
+    architecture: Architecture
+    """The shape of the encoder, for the index; checked when the weights are loaded."""
+    train: Train = Train()
+    """How it is fine-tuned unless a pipeline says otherwise."""
+
+
+class StudentCard(Settings):
+    """A file of `students/`."""
+
+    name: Name
+    """The card's name; the file is called so too."""
+    title: str
+    """One line for the index."""
+    source: str
+    """Paper and section the shape and the training come from."""
+    model: Model | None = None
+    """Pretrained weights the student starts from, if the method uses some."""
+    architecture: Architecture
+    """The student's shape; what is left out is the teacher's."""
+    start: Literal["auto", "layers", "pca", "random"] = "auto"
+    """How its first weights are made."""
+    start_layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Teacher layers the first weights are taken from."""
+    distill: Distill = Distill()
+    """How it learns unless a pipeline says otherwise."""

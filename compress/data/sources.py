@@ -1,0 +1,190 @@
+"""The rows of a task, checked: local files or a data set of the Hub. Imports no torch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+from compress.config import settings
+from compress.data import formats, hub
+from compress.errors import InputError, Problem
+from compress.files import sha256
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SHOWN = 20
+"""Problems printed for one file."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Texts with their labels."""
+
+    texts: list[str]
+    pairs: list[str] | None
+    """The second texts, for tasks on pairs."""
+    labels: list[int]
+    """Class numbers: places in `label_names`."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+class _Read(NamedTuple):
+    """A split as it was read: good rows, with labels as they are written, and what is wrong."""
+
+    place: str
+    table: formats.Table
+    names: tuple[str, ...] | None
+    """Label names that a Hub data set declares."""
+
+
+def check(task: settings.Task, root: Path) -> list[Problem]:
+    """Every row of the local files that cannot be used, with `file:line`; 20 a file are named, the rest counted.
+
+    Files are relative to `root`, the folder of the pipeline file. Nothing is looked up on the Hub.
+    """
+    if task.data.hub is not None:
+        return []
+    train = _read(task, root, "train")
+    names = _names(task, train)
+    problems = _problems(task, train, names, training=True)
+    seen = {task.data.split("train")}
+    for split in ("validation", "test"):
+        if task.data.split(split) not in seen:
+            seen.add(task.data.split(split))
+            problems += _problems(task, _read(task, root, split), names)
+    return problems
+
+
+def load(task: settings.Task, root: Path, split: Split) -> Rows:
+    """The rows of a split, values as they are written: nothing is stripped, converted or taken for missing.
+
+    Raises: InputError with every row that cannot be used; NotAvailable if a Hub data set cannot be reached
+    """
+    read = _read(task, root, split)
+    if split == "train":
+        names = _names(task, read)
+        problems = _problems(task, read, names, training=True)
+    else:
+        names = task.labels or read.names or label_names(task, root)
+        problems = _problems(task, read, names)
+    if problems:
+        raise InputError(problems)
+    numbers = {name: number for number, name in enumerate(names)}
+    values = cast("dict[str, list[str]]", read.table.values)  # no value is missing where there is no problem
+    return Rows(values["text"], values.get("text_pair"), [numbers[label] for label in values["label"]])
+
+
+def label_names(task: settings.Task, root: Path) -> tuple[str, ...]:
+    """Label names in the order of their numbers: the task's own, else those a Hub data set declares, else those of the
+    training rows, sorted.
+
+    Raises: InputError with every training row that cannot be used; NotAvailable if a Hub data set cannot be reached
+    """
+    if task.labels is not None:
+        return task.labels
+    read = _read(task, root, "train")
+    names = _names(task, read)
+    problems = _problems(task, read, names, training=True)
+    if problems:
+        raise InputError(problems)
+    return names
+
+
+def duplicates(a: Rows, b: Rows) -> int:
+    """How many rows of `b` have a text (or pair of texts) that is in `a`, case and blanks aside."""
+    known = set(_normal(a))
+    return sum(text in known for text in _normal(b))
+
+
+def digest(task: settings.Task, root: Path) -> dict[str, str]:
+    """What identifies the content of each split: a file's SHA-256; for the Hub its id, revision, config and split.
+
+    Raises: InputError if a file cannot be read
+    """
+    data = task.data
+    found: dict[str, str] = {}
+    for split in SPLITS:
+        if data.hub is not None:
+            found[split] = f"{data.hub}@{data.revision or 'main'}/{data.config or 'default'}/{data.split(split)}"
+            continue
+        try:
+            found[split] = sha256(root / data.split(split))
+        except OSError as error:
+            raise InputError(Problem(data.split(split), _unreadable(root / data.split(split), error))) from error
+    return found
+
+
+def _normal(rows: Rows) -> Iterable[tuple[str, ...]]:
+    columns = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
+    return zip(*([" ".join(text.split()).casefold() for text in column] for column in columns), strict=True)
+
+
+def _wanted(task: settings.Task) -> dict[str, str]:
+    pair = {} if task.text_pair is None else {"text_pair": task.text_pair}
+    return {"text": task.text, **pair, "label": task.label}
+
+
+def _read(task: settings.Task, root: Path, split: Split) -> _Read:
+    given = task.data.split(split)
+    if task.data.hub is not None:
+        table, names = hub.read(task.data, given, _wanted(task))
+        return _Read(f"{task.data.hub}/{given}", table, names)
+    try:
+        return _Read(given, formats.read(root / given, _wanted(task), task.data.columns), None)
+    except OSError as error:
+        return _Read(given, formats.Table([], {}, [(None, _unreadable(root / given, error))]), None)
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if not isinstance(error, FileNotFoundError):
+        return f"{path} cannot be read: {error.strerror}."
+    here = sorted(other.name for other in path.parent.iterdir()) if path.parent.is_dir() else []
+    near = get_close_matches(path.name, here, n=1)
+    return f"there is no file {path}." + (f" Did you mean `{near[0]}`?" if near else "")
+
+
+def _names(task: settings.Task, train: _Read) -> tuple[str, ...]:
+    """Label names in order; none if the training rows cannot tell."""
+    found = {label for label in train.table.values.get("label", []) if label and label.strip()}
+    return task.labels or train.names or tuple(sorted(found))
+
+
+def _problems(task: settings.Task, read: _Read, names: Sequence[str], *, training: bool = False) -> list[Problem]:
+    """What is wrong with a split, in the order of its lines."""
+    wrong = list(read.table.wrong)
+    unread = {line for line, _ in wrong}
+    wrong += [fault for fault in _cells(read.table, _wanted(task), names) if fault[0] not in unread]
+    labels = read.table.values.get("label", [])
+    if not wrong and not labels:
+        wrong.append((None, "there are no rows."))
+    if training and not wrong and len(set(labels)) == 1:
+        wrong.append((None, f"every row has the label `{labels[0]}`. A classifier needs rows of two labels or more."))
+    wrong.sort(key=lambda fault: fault[0] or 0)
+    problems = [Problem(read.place if line is None else f"{read.place}:{line}", what) for line, what in wrong[:SHOWN]]
+    if len(wrong) > SHOWN:
+        problems.append(Problem(read.place, f"and {len(wrong) - SHOWN} more."))
+    return problems
+
+
+def _cells(table: formats.Table, wanted: dict[str, str], names: Sequence[str]) -> Iterable[formats.Wrong]:
+    """Missing and empty values; labels that are not among the names, if those are known."""
+    known = set(names)
+    for key, values in table.values.items():
+        kind = "label" if key == "label" else "text"
+        for line, value in zip(table.lines, values, strict=True):
+            if value is None:
+                yield line, f"no {kind} (column `{wanted[key]}`)."
+            elif not value or value.isspace():
+                yield line, f"empty {kind} (column `{wanted[key]}`)."
+            elif key == "label" and known and value not in known:
+                yield line, _strange(value, names)
+
+
+def _strange(label: str, names: Sequence[str]) -> str:
+    near = get_close_matches(label, names, n=1)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    shown = ", ".join(f"`{name}`" for name in names[:12]) + (" …" if len(names) > 12 else "")
+    return f"the label `{label}` is not known.{hint} Known: {shown}."

@@ -1,0 +1,34 @@
+"""What a model can be asked to do: one task a file, named in YAML by the file's name with hyphens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compress.registry import METRICS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a kind of task needs and gives."""
+
+    columns: tuple[str, ...]
+    """The keys of `task` in a pipeline file that name the columns of its rows."""
+    head: str
+    """The transformers auto class that builds the model with its head."""
+    outputs: tuple[str, ...]
+    """Names of the model's outputs, and of an exported graph's."""
+    answers: str
+    """What `predict` gives; a metric whose `reads` says otherwise does not fit."""
+    predict: Callable[[NDArray[Any]], NDArray[Any]]
+    """The answers of a batch: logits (n, classes) -> class numbers (n,)."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that judge such answers."""
+        names = METRICS.names()
+        return tuple(name for name in names if getattr(METRICS.load(name), "reads", "classes") == self.answers)

@@ -1,0 +1,22 @@
+"""One label for one text."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.data.tasks import Task
+
+
+def _largest(logits: NDArray[Any]) -> NDArray[np.int64]:
+    return np.asarray(logits.argmax(axis=-1), np.int64)
+
+
+text_classification = Task(
+    columns=("text", "label"),
+    head="AutoModelForSequenceClassification",
+    outputs=("logits",),
+    answers="classes",
+    predict=_largest,
+)
+"""One label for one text, such as its sentiment or the intent of a command."""

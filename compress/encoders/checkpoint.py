@@ -1,0 +1,242 @@
+"""Models on disk: `config.json` and `model.safetensors`. A pruned model's config says what its layers were cut to."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from logging import ERROR
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import safetensors
+import torch
+import transformers
+from safetensors.torch import load_file
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+from transformers.utils import logging
+
+from compress import files
+from compress.encoders import source
+from compress.encoders.families import FAMILIES, Pruned, base, classifier, family_of, parts, pruned_of
+from compress.encoders.surgery import record
+from compress.errors import InputError, UnknownName
+
+Attention = Literal["sdpa", "eager"]
+
+
+def save(model: PreTrainedModel, folder: Path) -> None:
+    """Write `config.json` and `model.safetensors`; the same weights give the same bytes."""
+    with _quiet():
+        model.save_pretrained(folder)
+
+
+def load(folder: Path, *, attention: Attention = "sdpa") -> PreTrainedModel:
+    """The model of a folder, plain or pruned, in fp32 and eval mode, as the class its config names.
+
+    Raises: InputError if the folder is no model folder, holds pickled weights only, is of an unknown architecture, or
+    its weights do not fit its config exactly.
+    """
+    weights = source.weights(folder)
+    config = _config(folder)
+    kind = _class_of(config, folder)
+    pruned = pruned_of(config)
+    if pruned is not None:
+        return _load_pruned(kind, config, pruned, weights, attention)
+    model, info = _pretrained(kind, folder, config, attention)
+    _complain(
+        weights,
+        {"missing": info["missing_keys"], "of another shape": _mismatched(info), "not known": _unread(model, info)},
+    )
+    return model
+
+
+def load_encoder(path_or_id: str | Path, *, labels: Sequence[str], revision: str | None = None) -> PreTrainedModel:
+    """A pretrained encoder under a classification head for `labels`, in fp32 and eval mode.
+
+    The head is new (random: seed torch before) unless the checkpoint has one for the very same labels. A pooler that
+    the checkpoint lacks is new too; nothing else may be missing. Takes bare encoders, other heads, pruned models.
+    `path_or_id` is a folder, else a Hub id, fetched as `source.fetch` does.
+    Raises: InputError and NotAvailable as `load` and `source.fetch` do.
+    """
+    folder = Path(path_or_id)
+    if not folder.is_dir():
+        folder = source.fetch(source.Located(None, str(path_or_id), revision))
+    weights = source.weights(folder)
+    config = _config(folder)
+    known = list((config.id2label or {}).values()) == list(labels)
+    pruned = pruned_of(config)
+    if pruned is not None:
+        return _headed(load(folder), pruned, labels, keep=known)
+    _relabel(config, labels)
+    model, info = _pretrained(AutoModelForSequenceClassification, folder, config, "sdpa")
+    row = family_of(config)
+    heads = tuple(f"{path}." for path in row.classifier)
+    gone = {*info["missing_keys"], *_mismatched(info)}
+    new = (*heads, f"{model.base_model_prefix}.{row.pooler}.")
+    encoder = {key for key in gone if not key.startswith(new)}
+    _complain(weights, {"missing or of another shape": encoder, "not known": _unread(model, info)})
+    if not known or any(key.startswith(heads) for key in gone):
+        _renew(model)
+    return model
+
+
+def parameters(model: nn.Module) -> int:
+    """The number of parameters, each tensor counted once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _config(folder: Path) -> PreTrainedConfig:
+    entry = files.read_json(folder / "config.json")
+    name = entry.get("model_type") if isinstance(entry, dict) else None
+    if name not in FAMILIES:
+        raise UnknownName("architecture", str(name), FAMILIES, f"{folder / 'config.json'}: model_type")
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # transformers and huggingface_hub raise many kinds for a value that does not fit
+        raise InputError(f"{folder / 'config.json'}: not a config of {name}: {_first_line(error)}") from error
+    family_of(config)
+    return cast(PreTrainedConfig, config)
+
+
+def _class_of(config: PreTrainedConfig, folder: Path) -> type[PreTrainedModel]:
+    """The transformers class that the config names."""
+    name = (config.architectures or ["none"])[0]
+    found = getattr(transformers, str(name), None)
+    if isinstance(found, type) and issubclass(found, PreTrainedModel) and found.config_class is type(config):
+        return found
+    raise InputError(
+        f"{folder / 'config.json'}: architectures: `{name}` is no {config.model_type} model of transformers."
+    )
+
+
+def _pretrained(
+    kind: Any, folder: Path, config: PreTrainedConfig, attention: Attention
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    try:
+        with _quiet():
+            model, info = kind.from_pretrained(
+                str(folder),
+                config=config,
+                dtype=torch.float32,
+                attn_implementation=attention,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except (OSError, RuntimeError, ValueError, safetensors.SafetensorError) as error:
+        raise InputError(f"{folder}: its weights cannot be read: {_first_line(error)}") from error
+    return model.eval(), info
+
+
+def _mismatched(info: dict[str, Any]) -> set[str]:
+    return {str(entry[0]) for entry in info["mismatched_keys"]}
+
+
+def _unread(model: PreTrainedModel, info: dict[str, Any]) -> set[str]:
+    """Weights of layers that the model does not have; what lies outside the layers (other heads) may be left unread."""
+    return {key for key in info["unexpected_keys"] if f"{family_of(model).layers}." in key}
+
+
+def _load_pruned(
+    kind: type[PreTrainedModel], config: PreTrainedConfig, pruned: Pruned, weights: Path, attention: Attention
+) -> PreTrainedModel:
+    model = _shaped(kind, config, pruned, attention)
+    try:
+        state = load_file(weights)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(f"{weights}: cannot be read: {_first_line(error)}") from error
+    wanted = model.state_dict()
+    shared = wanted.keys() & state.keys()
+    _complain(
+        weights,
+        {
+            "missing": wanted.keys() - state.keys(),
+            "not known": state.keys() - wanted.keys(),
+            "of another shape": {key for key in shared if wanted[key].shape != state[key].shape},
+        },
+    )
+    model.load_state_dict(state)
+    return model
+
+
+def _shaped(
+    kind: type[PreTrainedModel], config: PreTrainedConfig, pruned: Pruned, attention: Attention
+) -> PreTrainedModel:
+    """A model of the uncut size, its Linears then resized; the random state is left as it was."""
+    config._attn_implementation = attention
+    with torch.random.fork_rng(devices=[]), _quiet():
+        model = kind(config)
+    model.train(False)
+    for part, heads, neurons in zip(parts(model), pruned.heads, pruned.neurons, strict=True):
+        width, hidden = len(heads) * pruned.head_size, part.output.out_features
+        for linear in (part.query, part.key, part.value):
+            _resize(linear, hidden, width)
+        _resize(part.output, width, hidden)
+        _resize(part.up, hidden, neurons)
+        _resize(part.down, neurons, hidden)
+    record(model, pruned)
+    return model
+
+
+def _resize(linear: nn.Linear, inputs: int, outputs: int) -> None:
+    linear.in_features, linear.out_features = inputs, outputs
+    linear.weight = nn.Parameter(torch.zeros(outputs, inputs))
+    linear.bias = nn.Parameter(torch.zeros(outputs))
+
+
+def _headed(pruned_model: PreTrainedModel, pruned: Pruned, labels: Sequence[str], *, keep: bool) -> PreTrainedModel:
+    """A pruned encoder under a classification head for `labels`."""
+    kind = cast(type[PreTrainedModel], MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(pruned_model.config)])
+    if keep and isinstance(pruned_model, kind):
+        return pruned_model
+    config = copy.deepcopy(pruned_model.config)
+    _relabel(config, labels)
+    model = _shaped(kind, config, pruned, "sdpa")
+    base(model).load_state_dict(base(pruned_model).state_dict(), strict=False)
+    _renew(model)
+    return model
+
+
+def _relabel(config: PreTrainedConfig, labels: Sequence[str]) -> None:
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+
+
+def _renew(model: PreTrainedModel) -> None:
+    """Random first weights for the classification head, as transformers draws them."""
+    for linear in classifier(model):
+        nn.init.normal_(linear.weight, std=float(getattr(model.config, "initializer_range", 0.02)))
+        nn.init.zeros_(linear.bias)
+
+
+def _complain(weights: Path, bad: dict[str, set[str]]) -> None:
+    """Raise InputError if any weights are bad, with a few of their names."""
+    found = [
+        f"{what}: {', '.join(sorted(keys)[:3])}{' …' * (len(keys) > 3)} ({len(keys)})"
+        for what, keys in bad.items()
+        if keys
+    ]
+    if found:
+        raise InputError(f"{weights}: does not fit its config.json. Weights {'; '.join(found)}.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No load reports and progress bars of transformers: what matters in them is an error here."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(ERROR)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,128 @@
+"""A student's first weights, taken from its teacher."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from compress.encoders import families
+from compress.encoders.projection import head, project
+from compress.errors import InputError
+
+Start = Literal["layers", "pca", "random"]
+
+
+def evenly(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
+    """Teacher layers (from 0) for a student to start from: evenly spread, the first and the last among them.
+
+    3 of 6 are 0, 2, 5 (of all choices that keep the last, the one that answers best untrained); 6 of 12 are those of
+    DistilBERT: 0, 2, 4, 7, 9, 11. A single layer is the last.
+    """
+    if student_layers == 1:
+        return (teacher_layers - 1,)
+    steps = student_layers - 1
+    # halves go down
+    return tuple(-(-(2 * place * (teacher_layers - 1) - steps) // (2 * steps)) for place in range(student_layers))
+
+
+def first_weights(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    *,
+    start: Start,
+    layers: tuple[int, ...],
+    batches: Iterable[Mapping[str, Tensor]] = (),
+) -> None:
+    """Set a student's weights, in place, from those of a fine-tuned teacher with the same vocabulary and labels.
+
+    `layers[i]` is the teacher layer (from 0) that student layer i starts from; a shared layer (ALBERT) serves them all.
+    `layers` copies embeddings, those layers and the task head: for students of the teacher's width, heads and neurons.
+    `pca` projects them (see `projection.project`): for narrower students, and for the teacher's width too, where it
+    also bridges the layers left out; it looks at `batches`, of which some hundred training rows are plenty.
+    `random` leaves the student as it is.
+    Raises: InputError if the two cannot be matched, or if `pca` gets no batch.
+    """
+    if start == "random":
+        return
+    _check(student, teacher, layers)
+    if start == "pca":
+        project(student, teacher, layers, batches)
+    else:
+        _copy(student, teacher, layers)
+
+
+class _Pair(NamedTuple):
+    """A module of the student and the one it starts from; `name` says what it is."""
+
+    name: str
+    student: nn.Module
+    teacher: nn.Module
+
+
+def _copy(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int]) -> None:
+    sizes = [families.head_size(model.config) for model in (student, teacher)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"the student cannot start from copied layers: its heads are {sizes[0]} wide and the teacher's {sizes[1]}. "
+            "Give it the teacher's shape, or `start: pca`."
+        )
+    pairs = list(_pairs(student, teacher, chosen))
+    for pair in pairs:
+        large, small = (_shapes(module) for module in (pair.teacher, pair.student))
+        for name in sorted({*large, *small}):
+            if large.get(name) != small.get(name):
+                raise InputError(
+                    f"the student cannot start from copied layers: {name} of {pair.name} is {small.get(name, 'not there')} "
+                    f"in the student and {large.get(name, 'not there')} in the teacher. "
+                    "Give it the teacher's shape, or `start: pca`."
+                )
+    for pair in pairs:
+        pair.student.load_state_dict(pair.teacher.state_dict())
+
+
+def _pairs(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int]) -> Iterator[_Pair]:
+    for name, small in families.embeddings(student)._asdict().items():
+        large = getattr(families.embeddings(teacher), name)
+        if small is not None or large is not None:
+            yield _Pair(f"the embeddings' {name}", small or nn.Identity(), large or nn.Identity())
+    ends, sources = families.layers(student), families.layers(teacher)
+    shared = families.family_of(teacher).shared_layers
+    for index, end in enumerate(ends):
+        yield _Pair(f"layer {index}", end, sources[0 if shared else chosen[index]])
+    for small, large in zip(head(student), head(teacher), strict=True):
+        yield _Pair("the task head", small, large)
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in module.state_dict().items()}
+
+
+def _check(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int]) -> None:
+    row = families.family_of(teacher)
+    if families.family_of(student) is not row:
+        raise InputError(
+            f"a {student.config.model_type} student cannot take its first weights from a {row.model_type} teacher."
+        )
+    count, deep = families.calls(student.config), families.calls(teacher.config)
+    if len(chosen) != count:
+        raise InputError(f"start_layers: {len(chosen)} layers are given for a student of {count}.")
+    if wrong := [layer for layer in chosen if not 0 <= layer < deep]:
+        raise InputError(f"start_layers: the teacher's layers are 0 to {deep - 1}, not {wrong[0]}.")
+    for name, key in (("token", "word"), ("position", "position"), ("token type", "token_type")):
+        small, large = (getattr(families.embeddings(model), key) for model in (student, teacher))
+        if large is not None and small.num_embeddings != large.num_embeddings:
+            raise InputError(
+                f"the student has {small.num_embeddings} {name} embeddings and the teacher {large.num_embeddings}: "
+                "it can take its first weights from a teacher with the same vocabulary and positions only."
+            )
+    if student.config.num_labels != teacher.config.num_labels:
+        raise InputError(
+            f"the student has {student.config.num_labels} labels and the teacher {teacher.config.num_labels}."
+        )
+    small, large = (int(getattr(model.config, row.hidden_key)) for model in (student, teacher))
+    if small > large:
+        raise InputError(f"a student of width {small} cannot take its first weights from a teacher of width {large}.")
+    small, large = (families.embeddings(model).word.embedding_dim for model in (student, teacher))
+    if small > large and families.embeddings(student).projection is not None:
+        raise InputError(f"the student's embeddings are {small} wide and the teacher's only {large}.")

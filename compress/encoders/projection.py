@@ -1,0 +1,296 @@
+"""A narrower student that starts as its teacher seen through fewer dimensions."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from compress.encoders.families import (
+    classifier,
+    embeddings,
+    family_of,
+    head_size,
+    layers,
+    parts,
+    pooler,
+)
+from compress.encoders.narrowing import correct, fit_norm, narrow_attention, narrow_head, narrow_neurons, principal
+from compress.errors import InputError
+
+POSITIONS = 32768
+"""Positions of the teacher that are looked at, padding counted: enough for the covariances, few enough for memory."""
+
+NORMS = ("attention_norm", "output_norm")
+
+Seen = dict[str, tuple[Tensor, Tensor]]
+"""What went in and out of modules: of real tokens (tokens, width), of a head's Linears (rows, width)."""
+
+
+class _Outside(NamedTuple):
+    """What the teacher showed outside its layers."""
+
+    norm: Tensor
+    """Out of the embeddings' norm."""
+    head: list[tuple[Tensor, Tensor]]
+    """In and out of each Linear of the head."""
+
+
+class _Goals(NamedTuple):
+    """The teacher's states in the student's dimensions, which the student's parts should put out."""
+
+    embedded: Tensor
+    """Out of the embeddings' norm."""
+    normed: dict[tuple[int, str], tuple[Tensor, Tensor]]
+    """In and out of each norm of each layer module."""
+    head: list[Tensor]
+    """Out of each Linear of the head."""
+
+
+def project(
+    student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int], batches: Iterable[Mapping[str, Tensor]]
+) -> None:
+    """Give a student, in place, the weights that answer most like its teacher on the batches, without training.
+
+    1. The directions that the teacher's hidden states vary in most become the student's dimensions.
+    2. Each head's products (query with key, value with output) are cut to the student's head size by an SVD that
+       weighs directions by their use; of surplus heads and neurons those whose output varies most are taken.
+    3. While one forward pass goes through the student, each output Linear is corrected by least squares and each norm
+       fitted, so that sums and states come as near to the teacher's as what lies before them allows. This bridges
+       layers that were left out, too. A layer that serves all calls (ALBERT) gets its norms fitted only.
+
+    `chosen[i]` is the teacher layer that student layer i starts from. A student of the teacher's own shape becomes the
+    teacher. The same inputs give the same weights.
+    Raises: InputError if there is no batch.
+    """
+    batch = _joined(batches, teacher.device)
+    with torch.no_grad(), _evaluating(student, teacher):
+        basis = _basis(student, teacher, chosen, batch)
+        goals = _narrow(student, teacher, chosen, basis, batch)
+        _correct(student, goals, batch)
+
+
+def head(model: PreTrainedModel) -> list[nn.Linear]:
+    """The Linears between the first token's last state and the logits."""
+    found = pooler(model)
+    return [*([found] if found is not None else []), *classifier(model)]
+
+
+def _joined(batches: Iterable[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
+    """As many batches as fit, at least one, padded to one length and put together."""
+    taken: list[Mapping[str, Tensor]] = []
+    rows = length = 0
+    for batch in batches:
+        more, longest = batch["input_ids"].shape
+        if taken and (rows + more) * max(length, longest) > POSITIONS:
+            break
+        taken.append(batch)
+        rows, length = rows + more, max(length, longest)
+    if not taken:
+        raise InputError("a `pca` start needs training rows, and there is none.")
+    return {
+        name: torch.cat([functional.pad(one[name], (0, length - one[name].size(1))) for one in taken]).to(device)
+        for name in taken[0]
+        if name != "labels"
+    }
+
+
+def _basis(
+    student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int], batch: Mapping[str, Tensor]
+) -> Tensor:
+    """Orthonormal columns (teacher width, student width): the principal directions of what the norms put out."""
+    key = family_of(teacher).hidden_key
+    wide, narrow = int(getattr(teacher.config, key)), int(getattr(student.config, key))
+    if wide == narrow:
+        return torch.eye(wide, device=teacher.device)
+    moments = torch.zeros(wide, wide, dtype=torch.float64, device=teacher.device)
+
+    def add(call: int, seen: Seen) -> None:
+        states = [seen["query"][0]] if call == 0 else []
+        if call in chosen:
+            states += [seen[name][1] for name in NORMS]
+        for state in states:
+            moments.add_((state.T @ state).double() / len(state))
+
+    _watch(teacher, batch, add)
+    return principal(moments, narrow)
+
+
+def _narrow(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    chosen: Sequence[int],
+    basis: Tensor,
+    batch: Mapping[str, Tensor],
+) -> _Goals:
+    """Set every weight of the student but its norms."""
+    shared = family_of(teacher).shared_layers
+    sizes = head_size(student.config), head_size(teacher.config)
+    sources, ends = parts(teacher), parts(student)
+    normed: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
+    entered: list[Tensor] = []
+    thinned: list[Seen] = []
+
+    def narrow(index: int, source: int, seen: Seen) -> None:
+        end, part = ends[index], sources[source]
+        narrow_attention(end, part, seen["query"][0], seen["output"][0], basis, sizes)
+        narrow_neurons(end, part, seen["down"][0], basis)
+        normed.update({(index, name): (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS})
+
+    def layer(call: int, seen: Seen) -> None:
+        if call == 0:
+            entered.append(seen["query"][0])
+        if shared and call in chosen:
+            thinned.append(_every(seen, call, len(chosen)))
+        elif not shared:
+            for index in [place for place, wanted in enumerate(chosen) if wanted == call]:
+                narrow(index, call, seen)
+
+    outside = _watch(teacher, batch, layer)
+    if shared:
+        narrow(0, 0, _together(thinned))
+    goals = narrow_head(head(student), head(teacher), outside.head, basis)
+    return _Goals(_narrow_embeddings(student, teacher, basis, outside.norm, entered[0]), normed, goals)
+
+
+def _every(seen: Seen, start: int, step: int) -> Seen:
+    """Every so many tokens: of each call of a shared layer others, and of all calls together as many as of one."""
+    return {name: (inputs[start::step], outputs[start::step]) for name, (inputs, outputs) in seen.items()}
+
+
+def _together(calls: Sequence[Seen]) -> Seen:
+    return {
+        name: (torch.cat([seen[name][0] for seen in calls]), torch.cat([seen[name][1] for seen in calls]))
+        for name in calls[0]
+    }
+
+
+def _narrow_embeddings(
+    student: PreTrainedModel, teacher: PreTrainedModel, basis: Tensor, normed: Tensor, entered: Tensor
+) -> Tensor:
+    """Set the embeddings but for their norm; returns what that should put out.
+
+    Shapes: normed (tokens, embedding width) what the teacher's norm puts out; entered (tokens, teacher width) what its
+    first layer takes.
+
+    Embeddings of the hidden width become narrower with it. Where a projection stands behind them, they stay as they are
+    if they are as wide as the teacher's, and take their own principal directions otherwise.
+    """
+    large, small = embeddings(teacher), embeddings(student)
+    width = small.word.embedding_dim
+    if small.projection is None:
+        inner = basis if large.projection is None else large.projection.weight.T @ basis
+        goal = entered @ basis
+    else:
+        same = width == large.word.embedding_dim
+        moments = normed.T @ normed
+        inner = torch.eye(width, device=basis.device) if same else principal(moments, width)
+        goal = normed @ inner
+        into = inner if large.projection is None else large.projection.weight @ inner
+        small.projection.weight.copy_(basis.T @ into)
+        small.projection.bias.zero_()
+        if large.projection is not None:
+            small.projection.bias.copy_(basis.T @ large.projection.bias)
+    for table, source in (
+        (small.word, large.word),
+        (small.position, large.position),
+        (small.token_type, large.token_type),
+    ):
+        if table is not None and source is not None:
+            table.weight.copy_(source.weight @ inner)
+    return goal
+
+
+def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor]) -> None:
+    """Correct output Linears and fit norms in the order a forward pass meets them, each on what the student gives it."""
+    real = batch["attention_mask"].bool()
+    shared = family_of(student).shared_layers
+
+    with ExitStack() as hooks:
+
+        def at(module: nn.Module, act: Callable[[Tensor], None]) -> None:
+            def hook(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+                act(_tokens(args[0], real))
+
+            hooks.enter_context(module.register_forward_pre_hook(hook))
+
+        norm = embeddings(student).norm
+        at(norm, lambda inputs: fit_norm(norm, inputs, goals.embedded))
+        for (index, name), (sums, states) in goals.normed.items():
+            part = parts(student)[index]
+            if shared:
+                fit_norm(getattr(part, name), sums, states)
+            elif name == "attention_norm":
+                _bridge(at, part.query, part.output, part.attention_norm, sums, states)
+            else:
+                _bridge(at, part.up, part.down, part.output_norm, sums, states)
+        for linear, goal in zip(head(student), goals.head, strict=True):
+            at(linear, lambda inputs, linear=linear, goal=goal: correct(linear, inputs, goal))  # type: ignore[misc]
+        student(**batch)
+
+
+def _bridge(
+    at: Callable[[nn.Module, Callable[[Tensor], None]], None],
+    first: nn.Linear,
+    last: nn.Linear,
+    norm: nn.LayerNorm,
+    sums: Tensor,
+    states: Tensor,
+) -> None:
+    """Correct one block: what it adds to its input should give the sums, and their norm the states."""
+    kept: list[Tensor] = []
+    at(first, kept.append)
+    at(last, lambda inputs: correct(last, inputs, sums - kept[-1]))
+    at(norm, lambda inputs: fit_norm(norm, inputs, states))
+
+
+def _watch(teacher: PreTrainedModel, batch: Mapping[str, Tensor], each: Callable[[int, Seen], None]) -> _Outside:
+    """Run the teacher; `each` is told what a layer's parts saw whenever one ends."""
+    real = batch["attention_mask"].bool()
+    inside: Seen = {}
+    outside: Seen = {}
+    ended = 0
+
+    with ExitStack() as hooks:
+
+        def record(module: nn.Module, into: Seen, name: str) -> None:
+            def hook(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+                into[name] = (_tokens(args[0], real), _tokens(output, real))
+
+            hooks.enter_context(module.register_forward_hook(hook))
+
+        def end(*_: Any) -> None:
+            nonlocal ended
+            each(ended, dict(inside))
+            ended += 1
+
+        for layer, part in zip(layers(teacher), parts(teacher), strict=True):
+            for name in ("query", "output", "down", *NORMS):
+                record(getattr(part, name), inside, name)
+            hooks.enter_context(layer.register_forward_hook(end))
+        record(embeddings(teacher).norm, outside, "norm")
+        linears = head(teacher)
+        for place, linear in enumerate(linears):
+            record(linear, outside, str(place))
+        teacher(**batch)
+    return _Outside(outside["norm"][1], [outside[str(place)] for place in range(len(linears))])
+
+
+def _tokens(values: Tensor, real: Tensor) -> Tensor:
+    """(rows, tokens, width) -> (real tokens, width); a head's (rows, width) as they are."""
+    return values[real] if values.dim() == 3 else values
+
+
+@contextmanager
+def _evaluating(*models: nn.Module) -> Iterator[None]:
+    before = [model.training for model in models]
+    try:
+        for model in models:
+            model.train(False)
+        yield
+    finally:
+        for model, mode in zip(models, before, strict=True):
+            model.train(mode)

@@ -1,0 +1,78 @@
+"""Everything that can go wrong on purpose. The class fixes the exit code of the command."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One mistake: `where` it is (`file:line: key.path`) and `what` was seen, is allowed and can be done."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class CompressError(Exception):
+    """An error the program foresees: printed without a traceback. Raised as itself, it is an internal one."""
+
+    exit_code = 4
+
+
+class InputError(CompressError):
+    """What the user gave cannot be used. Carries every problem found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Problem | Iterable[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = [Problem("", problems)]
+        elif isinstance(problems, Problem):
+            problems = [problems]
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnknownName(InputError):
+    """A name that no file, card or entry point answers to."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        super().__init__(Problem(where, unknown(kind, name, known)))
+
+
+class NotAvailable(CompressError):
+    """Something cannot be done or compared here: a missing package, device or comparable measurement."""
+
+    exit_code = 3
+
+
+class ShapeMismatch(CompressError):
+    """Two tensors that must have one shape do not."""
+
+    def __init__(self, what: str, student: Sequence[int], teacher: Sequence[int]) -> None:
+        super().__init__(f"{what}: the student's shape {tuple(student)} does not match the teacher's {tuple(teacher)}.")
+
+
+class ParityError(CompressError):
+    """An exported model does not answer as its PyTorch source does."""
+
+
+class TrainingFailed(CompressError):
+    """Training met a number it cannot go on from (NaN or infinite loss)."""
+
+
+class Interrupted(CompressError):
+    """The user stopped the run; what was done is saved."""
+
+    exit_code = 130
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that is not known: what was seen, the nearest name, all names."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    listed = ", ".join(names) or "there is none"
+    return f"no such {kind} `{name}`.{hint} Known: {listed}."

@@ -1,0 +1,23 @@
+"""What a student is punished for: one formula a file, named in YAML by the file's name.
+
+A loss says what it reads with the decorator below; the training objective passes it that, and of the settings exactly
+those that its signature names (`temperature`, `mask`).
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+Reads = Literal["logits", "labels", "embeddings", "hidden_states", "attention_scores"]
+"""What a loss compares: the logits with the teacher's or with the labels, or the inner states of both models."""
+
+Formula = TypeVar("Formula", bound=Callable[..., Any])
+
+
+def loss(reads: Reads) -> Callable[[Formula], Formula]:
+    """Mark a function as a loss that compares `reads`; the mark is its attribute of that name."""
+
+    def mark(formula: Formula) -> Formula:
+        formula.__dict__["reads"] = reads
+        return formula
+
+    return mark

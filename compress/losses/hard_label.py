@@ -1,0 +1,22 @@
+"""The labels of the data."""
+
+from torch import Tensor
+from torch.nn import functional
+
+from compress.errors import ShapeMismatch
+from compress.losses import loss
+
+
+@loss(reads="labels")
+def hard_label(student: Tensor, labels: Tensor) -> Tensor:
+    """How improbable the student finds the right labels: the mean cross-entropy.
+
+    Shapes: student (n, classes), labels (n,) of class numbers -> ()
+    Units:  nats a row
+    Zero:   approached when the right class's logit lies far above all others
+    Source: Devlin et al. 2019, arXiv:1810.04805, section 4.1
+    Raises: ShapeMismatch if there is not one label a row
+    """
+    if student.shape[:-1] != labels.shape:
+        raise ShapeMismatch("hard_label, labels in the teacher's place", student.shape, labels.shape)
+    return functional.cross_entropy(student.float(), labels)

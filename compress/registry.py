@@ -1,0 +1,78 @@
+"""Things found by name: one file a thing, the file's name is the name in YAML, the file defines one object of that name.
+
+Listing names reads folder entries and package metadata; nothing is imported until a thing is loaded.
+"""
+
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from compress.errors import InputError, UnknownName
+
+ROOT = Path(__file__).parent
+
+
+class Registry:
+    """All things of one kind: the files of a package of this program, plus third parties' entry points.
+
+    `package` is a path below `compress` (`"losses"`, `"data.tasks"`); third parties register in the entry-point
+    group `compress.<package>`. A file's name in YAML has hyphens where the module has underscores if `hyphens` is set.
+    """
+
+    def __init__(self, kind: str, package: str, *, hyphens: bool = False) -> None:
+        self.kind = kind
+        self.package = package
+        self.hyphens = hyphens
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        folder = ROOT.joinpath(*self.package.split("."))
+        modules = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+        return {module.replace("_", "-") if self.hyphens else module: module for module in modules}
+
+    @cached_property
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=f"compress.{self.package}")}
+
+    def names(self) -> list[str]:
+        """All known names, sorted. Imports nothing."""
+        return sorted({*self._files, *self._plugins})
+
+    def module(self, name: str) -> str:
+        """The dotted module that defines `name`.
+
+        Raises: UnknownName if no file and no entry point has the name.
+        """
+        if name in self._files:
+            return f"compress.{self.package}.{self._files[name]}"
+        if name in self._plugins:
+            return self._plugins[name].module
+        raise UnknownName(self.kind, name, self.names())
+
+    def load(self, name: str) -> Any:
+        """The object called `name`; imports its file.
+
+        Raises: UnknownName if no file and no entry point has the name; InputError if a plug-in cannot be imported.
+        """
+        if name in self._files:
+            module = self._files[name]
+            return getattr(import_module(f"compress.{self.package}.{module}"), module)
+        if name not in self._plugins:
+            raise UnknownName(self.kind, name, self.names())
+        try:
+            return self._plugins[name].load()
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"the {self.kind} `{name}` of {self._plugins[name].value} cannot be loaded: {error}"
+            ) from error
+
+
+LOSSES = Registry("loss", "losses")
+MAPPINGS = Registry("layer mapping", "mappings")
+IMPORTANCE = Registry("importance score", "importance")
+METRICS = Registry("metric", "metrics")
+TASKS = Registry("task", "data.tasks", hyphens=True)
+RECIPES = Registry("quantization recipe", "quantization")
+TARGETS = Registry("target", "targets", hyphens=True)

@@ -1,0 +1,1 @@
+"""What a run measured, the verdict on it, and the pages that show both."""

@@ -1,0 +1,380 @@
+"""The report of a run as data: everything that was measured, and on what. The pages and the verdict are made from it."""
+
+import base64
+import binascii
+import json
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+
+from compress import files
+from compress.config import settings
+from compress.errors import InputError, Problem
+
+VERSION: Final = 1
+TEACHER = "teacher"
+REFERENCE = "pytorch-fp32"
+
+Number = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Digest = Annotated[str, Field(min_length=1)]
+
+
+class Closed(BaseModel):
+    """A closed, frozen group of keys without infinities."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Machine(Closed):
+    """The machine everything was measured on."""
+
+    machine_class: str
+    """Short stable name; latencies are compared within one class only."""
+    processor: str
+    """Name of the processor."""
+    physical_cores: Count
+    """Physical cores this process may use."""
+    logical_cores: Count
+    """Logical cores this process may use."""
+    memory_bytes: Count
+    """Memory this process may use; 0 where it cannot be told."""
+    system: str
+    """Operating system and its version."""
+    architecture: str
+    """Instruction set, such as `x86_64`."""
+    features: tuple[str, ...] = ()
+    """Vector instructions that matter to quantized models."""
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs."""
+
+
+class Task(Closed):
+    """What the models do."""
+
+    type: str
+    """Kind of task."""
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Label names in the order of their ids."""
+    metric: str
+    """The metric that is reported first and gated."""
+    max_length: Count
+    """Longest input in tokens."""
+
+
+class Split(Closed):
+    """The rows of one split."""
+
+    rows: Count
+    """Number of rows."""
+    sha256: Digest
+    """Digest of the rows' content, or of what names it on the Hub."""
+
+
+class Data(Closed):
+    """The rows the models learned from and were judged on."""
+
+    train: Split
+    """Training rows."""
+    validation: Split
+    """Rows watched during training."""
+    test: Split
+    """Rows that the accuracy is computed on."""
+    duplicates: Count = 0
+    """Test rows whose text is also among the training rows."""
+
+
+class Epoch(Closed):
+    """One point of a training curve."""
+
+    epoch: Number
+    """Passes over the training rows so far."""
+    loss: float
+    """Mean training loss since the last point."""
+    validation: float | None = None
+    """The task's metric on the validation rows."""
+
+
+class Stage(Closed):
+    """One step of the run."""
+
+    name: str
+    """Its name, such as `distill/tiny`."""
+    seconds: Number
+    """How long the work took, when it was done."""
+    reused: bool = False
+    """Whether an earlier run had done it."""
+    history: tuple[Epoch, ...] = ()
+    """The training curve, if it trained."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know about it."""
+
+
+class Parity(Closed):
+    """How an exported model's logits differ from its PyTorch source's, on the same rows."""
+
+    max_abs: Number
+    """Largest absolute difference of a logit."""
+    mean_abs: Number
+    """Mean absolute difference of the logits."""
+    agreement: Share
+    """Share of the rows with the same answer."""
+    rows: Count
+    """Rows compared."""
+    tolerance: Number
+    """Largest absolute difference that was allowed."""
+
+
+class Cell(Closed):
+    """Latency of one shape of input."""
+
+    batch: Annotated[int, Field(ge=1)]
+    """Rows in one call."""
+    sequence: Annotated[int, Field(ge=1)] | None
+    """Tokens of each row; null for real rows, each of its own length."""
+    p50_ms: Annotated[float, Field(gt=0)]
+    """Median time of a call."""
+    p90_ms: Number
+    """90th percentile."""
+    p95_ms: Number
+    """95th percentile."""
+    p99_ms: Number
+    """99th percentile."""
+    mean_ms: Number
+    """Mean."""
+    rows_per_s: Number
+    """Rows answered in a second at the median."""
+    samples: Annotated[int, Field(ge=1)]
+    """Calls timed."""
+    speedup: Annotated[float, Field(gt=0)] | None = None
+    """Median of the teacher in PyTorch FP32, timed in the same rounds, over this median."""
+
+
+class Variant(Closed):
+    """A model in one runtime and precision."""
+
+    model: Annotated[str, Field(min_length=1)]
+    """`teacher` or a student's name."""
+    runtime: Annotated[str, Field(min_length=1)]
+    """What runs it: `pytorch`, or a target's name."""
+    precision: Annotated[str, Field(min_length=1)]
+    """Its number format."""
+    recipe: str | None = None
+    """The quantization recipe, if one was asked for."""
+    parameters: Count
+    """Parameters of the model."""
+    size_bytes: Count
+    """Size of its weights or exported file."""
+    metrics: dict[str, float]
+    """Metrics on the test rows."""
+    predictions: str
+    """Predicted label ids of the test rows in order: base64 of zlib of little-endian 16-bit unsigned integers."""
+    agreement: Share
+    """Share of the test rows answered as the teacher in PyTorch FP32 does."""
+    parity: Parity | None = None
+    """Comparison with its PyTorch source, if it was exported."""
+    latency: tuple[Cell, ...] = ()
+    """Latency of each measured shape."""
+    same_rows: Cell | None = None
+    """Latency at batch 1 on real test rows, the same ones for every variant."""
+    peak_memory_bytes: Count | None = None
+    """Largest resident memory of a fresh process that serves it."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def id(self) -> str:
+        """The name of this export: `onnxruntime-int8`, with the recipe if one was asked for."""
+        return f"{self.runtime}-{self.precision}" + (f"-{self.recipe}" if self.recipe else "")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_id(cls, value: Any) -> Any:
+        return {key: item for key, item in value.items() if key != "id"} if isinstance(value, dict) else value
+
+    def cell(self, batch: int, sequence: int) -> Cell | None:
+        """The latency of one shape, if it was measured."""
+        return next((cell for cell in self.latency if (cell.batch, cell.sequence) == (batch, sequence)), None)
+
+
+class Layer(Closed):
+    """The width of one layer."""
+
+    heads: Count
+    """Attention heads."""
+    neurons: Count
+    """Feed-forward neurons."""
+
+
+class Structure(Closed):
+    """What is left of a student's layers."""
+
+    layers: tuple[Layer, ...]
+    """Each layer as it is."""
+    of: Layer
+    """Each layer before the cut."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether anything was cut."""
+        return any(layer != self.of for layer in self.layers)
+
+
+class Record(Closed):
+    """The report of a run."""
+
+    record_version: Literal[1] = VERSION
+    """Version of this format."""
+    name: str
+    """Name of the run."""
+    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    """When it was made, in UTC."""
+    command: str
+    """The command that made it."""
+    seed: Count
+    """Seed of everything random."""
+    versions: dict[str, str]
+    """Versions of this program, of Python and of the libraries that change numbers."""
+    machine: Machine
+    """The machine everything was measured on."""
+    task: Task
+    """What the models do."""
+    data: Data
+    """The rows the models learned from and were judged on."""
+    measure: settings.Measure
+    """What was timed, and how."""
+    gate: settings.Gate
+    """What had to hold."""
+    stages: tuple[Stage, ...]
+    """The steps of the run, in order."""
+    gold: str
+    """The test rows' own label ids, packed as the predictions are."""
+    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    """Every model in every runtime and precision; the teacher's first."""
+    structures: dict[str, Structure] = {}
+    """What is left of each student's layers."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        seen = [(variant.model, variant.id) for variant in self.variants]
+        twice = sorted({f"{model} {variant}" for model, variant in seen if seen.count((model, variant)) > 1})
+        if twice:
+            raise ValueError(f"two variants of one name: {', '.join(twice)}")
+        for what, packed in [("gold", self.gold), *((f"{v.model} {v.id}", v.predictions) for v in self.variants)]:
+            ids = _unpacked(packed, self.data.test.rows)
+            if len(ids) != self.data.test.rows:
+                raise ValueError(f"{what}: {len(ids)} label ids for {self.data.test.rows} test rows")
+            if any(label >= len(self.task.labels) for label in ids):
+                raise ValueError(f"{what}: a label id above {len(self.task.labels) - 1}, the last label's")
+        return self
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        """The students' names, in order."""
+        return tuple(dict.fromkeys(variant.model for variant in self.variants if variant.model != TEACHER))
+
+    @property
+    def reference(self) -> Variant | None:
+        """The teacher in PyTorch FP32, which the students are compared with."""
+        return self.variant(TEACHER, REFERENCE)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Batch and sequence of the first measured cell."""
+        return self.measure.batch[0], self.measure.sequence[0]
+
+    def of(self, model: str) -> tuple[Variant, ...]:
+        """The variants of one model."""
+        return tuple(variant for variant in self.variants if variant.model == model)
+
+    def variant(self, model: str, name: str) -> Variant | None:
+        """One variant by the model's name and the variant's id, if it is there."""
+        return next((variant for variant in self.of(model) if variant.id == name), None)
+
+
+def pack(ids: Iterable[int]) -> str:
+    """Label ids as base64 of zlib of little-endian 16-bit unsigned integers.
+
+    Raises: OverflowError if an id is not from 0 to 65535
+    """
+    words = array("H", (int(label) for label in ids))
+    if sys.byteorder == "big":
+        words.byteswap()
+    return base64.b64encode(zlib.compress(words.tobytes(), 9)).decode("ascii")
+
+
+def unpack(packed: str) -> list[int]:
+    """The label ids that `pack` packed.
+
+    Raises: InputError if the text is no such thing
+    """
+    try:
+        return _unpacked(packed)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _unpacked(packed: str, rows: int | None = None) -> list[int]:
+    limit = 0 if rows is None else 2 * rows + 2  # a small text may unpack to gigabytes
+    try:
+        unpacker = zlib.decompressobj()
+        words = array("H", unpacker.decompress(base64.b64decode(packed, validate=True), limit))
+    except (binascii.Error, zlib.error, ValueError) as error:
+        raise ValueError(f"not packed label ids: {error}") from error
+    if rows is None and not unpacker.eof:
+        raise ValueError("not packed label ids: they end too early")
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words.tolist()
+
+
+def save(record: Record, path: Path) -> None:
+    """Write a record as JSON, whole or not at all."""
+    files.write_json(path, record.model_dump(mode="json"))
+
+
+def load(path: Path) -> Record:
+    """Read a record.
+
+    Raises: InputError naming the file and every problem in it: not JSON, another version, wrong or unknown keys
+    """
+    return parse(files.read_json(path), str(path))
+
+
+def parse(value: Any, where: str) -> Record:
+    """A record from the value of its JSON; `where` names it in errors.
+
+    Raises: InputError as load
+    """
+    version = value.get("record_version") if isinstance(value, dict) else None
+    if version is None:
+        raise InputError(Problem(where, "not a report of this program: it has no `record_version`."))
+    if version != VERSION or isinstance(version, bool):
+        newer = isinstance(version, int) and version > VERSION
+        todo = "Update this program to read it." if newer else "Make the report anew with `compress report`."
+        raise InputError(Problem(where, f"has record_version {version!r}; this program reads {VERSION}. {todo}"))
+    try:
+        return Record.model_validate(value)
+    except ValidationError as error:
+        raise InputError([_problem(where, dict(item)) for item in error.errors(include_url=False)]) from error
+
+
+def _problem(where: str, error: dict[str, Any]) -> Problem:
+    steps: Sequence[str | int] = error["loc"]
+    key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    if error["type"] in ("missing", "extra_forbidden"):
+        return Problem(where, f"{key}: {'is missing' if error['type'] == 'missing' else 'no such key'}.")
+    seen = json.dumps(error["input"], default=str)
+    seen = f" Seen: {seen if len(seen) <= 60 else seen[:57] + '...'}." if key else ""
+    message = error["msg"].removeprefix("Value error, ")
+    return Problem(where, f"{key + ': ' if key else ''}{message}.{seen}")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a record."""
+    return Record.model_json_schema(mode="serialization")

@@ -1,0 +1,35 @@
+"""A verdict and its models as they are printed in a terminal."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+from compress.report import tables
+from compress.report.record import Record
+from compress.report.verdict import Answer, Verdict
+
+_LEFT_TO_THE_PAGES = ("p95", "peak memory")
+"""Columns that would not fit 80 characters."""
+
+_STYLES: dict[Answer, str] = {"pass": "bold green", "fail": "bold red", "not comparable": "bold yellow"}
+
+
+def table(record: Record, verdict: Verdict) -> RenderableType:
+    """The models of a record, then the verdict: the checks that do not pass, the notes, the answer last."""
+    lines: list[RenderableType] = [_grid(tables.variants(record))]
+    lines += [Text(f"  {note}", style="dim") for note in verdict.notes]
+    for check in tables.troubles(verdict):
+        lines.append(Text.assemble((f"{tables.MARKS[check.answer]} ", _STYLES[check.answer]), check.sentence))
+    answer = (f"{tables.MARKS[verdict.answer]} {tables.WORDS[verdict.answer]}.", _STYLES[verdict.answer])
+    lines.append(Text.assemble(answer, f" {verdict.sentence}"))
+    return Group(*lines)
+
+
+def _grid(table: tables.Table) -> Grid:
+    grid = Grid(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
+    shown = [index for index, column in enumerate(table.columns) if column.text not in _LEFT_TO_THE_PAGES]
+    for column in (table.columns[index] for index in shown):
+        grid.add_column(Text(column.text), justify="right" if column.numeric else "left", no_wrap=not column.numeric)
+    for row in table.rows:
+        grid.add_row(*(Text(row[index], no_wrap=True) for index in shown))
+    return grid

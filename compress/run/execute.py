@@ -1,0 +1,149 @@
+"""Running a plan: each step once, from where it was left, its artifact whole or not there."""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from compress.errors import CompressError, InputError, Interrupted
+from compress.files import read_json, write_json
+from compress.run.plan import Item, Plan
+from compress.run.steps import Step
+from compress.store import artifact, fingerprint, lock
+
+# Read by the libraries when they are imported: uneven layers at many lengths overflow oneDNN's default cache
+# (11.4 ms became 6.0 ms a batch), and nothing may phone home or draw its own progress bars.
+_ENVIRONMENT = {
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "30000",
+    "LRU_CACHE_CAPACITY": "30000",
+    "TOKENIZERS_PARALLELISM": "true",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+}
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def fresh(self, step: Step) -> None:
+        """The step's artifact is up to date."""
+
+    def working(self, step: Step, reasons: Sequence[str]) -> AbstractContextManager[Any]:
+        """The step runs while the context is open."""
+
+    def progress(self, done: int, total: int, note: str) -> None:
+        """How far the running step is."""
+
+
+def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: str | None = None) -> list[Item]:
+    """Make every artifact that is not fresh, in order; return what was made and why.
+
+    Raises: Interrupted if the user stops it; whatever a stage raises. Finished steps stay finished.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    chosen = plan.selected(start, until)
+    forced = _from(chosen, start)
+    made: list[Item] = []
+    with lock.held(plan.loaded.folder):
+        artifact.sweep(plan.loaded.folder)
+        for step in chosen:
+            item = plan.items([step], forced)[0]
+            if item.state == "fresh":
+                watcher.fresh(step)
+                continue
+            _intact(plan, step)
+            try:
+                with watcher.working(step, item.reasons):
+                    _make(plan, step, watcher)
+            except KeyboardInterrupt as error:
+                again = "The same command goes on from its last checkpoint."
+                raise Interrupted(f"stopped in {step.name}. {again}") from error
+            except CompressError as error:
+                error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
+                raise
+            made.append(item)
+        _record(plan, chosen)
+    return made
+
+
+def _from(chosen: Sequence[Step], start: str | None) -> set[str]:
+    if start is None:
+        return set()
+    first = next(index for index, step in enumerate(chosen) if start in (step.name, step.stage))
+    return {step.name for step in chosen[first:]}
+
+
+def _intact(plan: Plan, step: Step) -> None:
+    """What a step reads must be what was written, byte for byte."""
+    for name in step.needed:
+        made = plan.artifact(name)
+        damage = made.damage(contents=True) if made else f"{plan.folder(name)} is missing"
+        if damage:
+            raise InputError(f"{damage}. Run again with `--from {name}` to make it anew.")
+
+
+def _make(plan: Plan, step: Step, watcher: Watcher) -> None:
+    from compress.stages.context import Context
+
+    parts = plan.parts(step)
+    mark = fingerprint.digest(parts)
+    work = _work(plan.loaded.folder / ".work" / step.name, mark)
+    stage = import_module(f"compress.stages.{step.stage}")
+    needs = {
+        role: plan.folder(names) if isinstance(names, str) else {name: plan.folder(name) for name in names}
+        for role, names in step.inputs.items()
+    }
+    begun = time.perf_counter()
+    with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft:
+        settings = plan.loaded.settings
+        context = Context(
+            name=step.name,
+            out=draft.folder,
+            work=work,
+            root=plan.loaded.root,
+            seed=settings.seed,
+            notify=watcher.progress,
+            tensorboard=plan.loaded.folder / "tensorboard" / step.name if settings.tensorboard else None,
+        )
+        getattr(stage, step.stage)(stage.Settings(**step.settings), stage.Needs(**needs), context)
+        draft.seconds = time.perf_counter() - begun
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _work(folder: Path, mark: str) -> Path:
+    """The folder for half-done work, emptied if it belongs to other settings, inputs or code."""
+    note = folder / "fingerprint.json"
+    if folder.exists() and (not note.is_file() or _noted(note) != mark):
+        shutil.rmtree(folder)
+    if not note.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(note, mark)
+    return folder
+
+
+def _noted(note: Path) -> Any:
+    try:
+        return read_json(note)
+    except InputError:
+        return None
+
+
+def _record(plan: Plan, chosen: Sequence[Step]) -> None:
+    """Write down what the run used: `lock.json` in the run folder."""
+    used = {}
+    for step in chosen:
+        made = plan.artifact(step.name)
+        if made is not None:
+            used[step.name] = {
+                "fingerprint": made.manifest.fingerprint,
+                "content": made.manifest.digest,
+                "parts": dict(made.manifest.parts),
+            }
+    write_json(plan.loaded.folder / "lock.json", used)

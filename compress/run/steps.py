@@ -1,0 +1,190 @@
+"""A pipeline as steps: what each one reads, and which code and libraries its numbers depend on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from compress import registry
+from compress.config.pipeline import Loaded
+from compress.config.settings import Export, Student
+from compress.config.source import KeyPath
+
+Split = Literal["train", "validation", "test"]
+Keys = Mapping[str, KeyPath]
+_TORCH = ("torch", "transformers", "tokenizers", "numpy", "datasets")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a run, with everything its result depends on."""
+
+    name: str
+    """`distill/tiny`: also the folder of its artifact below the run's."""
+    stage: str
+    """Module and function of `compress.stages`."""
+    settings: Mapping[str, Any]
+    """Arguments of the stage's `Settings`."""
+    keys: Keys
+    """Where the settings that its result depends on stand in the pipeline, each under a name that stays."""
+    inputs: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Steps whose artifacts it reads, by the role in the stage's `Needs`."""
+    splits: tuple[Split, ...] = ()
+    """Data it reads."""
+    weights: tuple[KeyPath, ...] = ()
+    """Where the `model` settings of pretrained weights it reads stand."""
+    plugins: tuple[str, ...] = ()
+    """Modules it loads by name."""
+    packages: tuple[str, ...] = ()
+    """Libraries whose version changes its numbers."""
+    machine: bool = False
+    """Its numbers hold on one machine class only."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The names of all steps it reads from."""
+        return tuple(name for value in self.inputs.values() for name in ((value,) if isinstance(value, str) else value))
+
+
+def steps(loaded: Loaded) -> list[Step]:
+    """All steps of a pipeline, in the order they run."""
+    found = [_teacher(loaded)]
+    for name, student in loaded.settings.students.items():
+        found.append(_distill(loaded, name, student))
+        if student.prune is not None:
+            found.append(_prune(loaded, name, student))
+    trained = tuple(step.name for step in found)
+    exports = tuple(_exports(loaded))
+    measure = _measure(loaded, exports)
+    return [*found, *exports, measure, _report(loaded, trained, measure)]
+
+
+def _at(*path: str, keys: tuple[str, ...] = ()) -> Keys:
+    """The key path, or those of the given keys below it, each named by its dots."""
+    paths = [(*path, key) for key in keys] if keys else [path]
+    return {".".join(path): path for path in paths}
+
+
+_TASK = _at("task", keys=("type", "text", "text_pair", "label", "labels", "max_length", "truncation"))
+
+
+def final(name: str, student: Student) -> str:
+    """The step whose artifact is the finished student."""
+    return f"prune/{name}" if student.prune is not None else f"distill/{name}"
+
+
+def _teacher(loaded: Loaded) -> Step:
+    task = loaded.settings.task
+    return Step(
+        name="teacher",
+        stage="teacher",
+        settings={"task": task, "teacher": loaded.settings.teacher},
+        keys={**_TASK, **_at("teacher", "train"), **_at("teacher", "model", "scratch"), **_at("seed")},
+        splits=("train", "validation"),
+        weights=() if loaded.settings.teacher.model.scratch else (("teacher", "model"),),
+        plugins=(registry.TASKS.module(task.type),),
+        packages=(*_TORCH, "accelerate"),
+    )
+
+
+def _distill(loaded: Loaded, name: str, student: Student) -> Step:
+    mapping = student.distill.layer_mapping if isinstance(student.distill.layer_mapping, str) else "explicit"
+    return Step(
+        name=f"distill/{name}",
+        stage="distill",
+        settings={"task": loaded.settings.task, "student": student},
+        keys={
+            **_TASK,
+            **_at("students", name, keys=("architecture", "start", "start_layers", "distill")),
+            **_at("seed"),
+        },
+        inputs={"teacher": "teacher"},
+        splits=("train", "validation"),
+        weights=(("students", name, "model"),) if student.model else (),
+        plugins=(
+            registry.TASKS.module(loaded.settings.task.type),
+            registry.MAPPINGS.module(mapping),
+            *(registry.LOSSES.module(loss) for loss in student.distill.losses),
+        ),
+        packages=(*_TORCH, "accelerate"),
+    )
+
+
+def _prune(loaded: Loaded, name: str, student: Student) -> Step:
+    assert student.prune is not None
+    distill = _distill(loaded, name, student)
+    return Step(
+        name=f"prune/{name}",
+        stage="prune",
+        settings=distill.settings,
+        keys={
+            **_TASK,
+            **_at("students", name, "distill", keys=("losses", "layer_mapping", "temperature")),
+            **_at("students", name, "prune"),
+            **_at("seed"),
+        },
+        inputs={"teacher": "teacher", "student": distill.name},
+        splits=distill.splits,
+        plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance)),
+        packages=(*distill.packages, "torch-pruning"),
+    )
+
+
+def _exports(loaded: Loaded) -> Iterator[Step]:
+    finals = {name: final(name, student) for name, student in loaded.settings.students.items()}
+    for model, step in {"teacher": "teacher", **finals}.items():
+        for index, export in enumerate(loaded.settings.export):
+            if model != "teacher":
+                yield _export(loaded, model, step, export, index)
+            elif not export.recipe:
+                yield _export(loaded, model, step, reference(export), index)
+
+
+def reference(export: Export) -> Export:
+    """What the teacher is exported as beside the students: the same target in float."""
+    return export.model_copy(update={"precision": ("fp32",), "recipe": None})
+
+
+def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -> Step:
+    target = registry.TARGETS.load(export.target)
+    read = ["target"] if model == "teacher" else list(type(export).model_fields)
+    recipes = {export.recipe or target.precisions[precision] for precision in export.precision} - {None}
+    return Step(
+        name=f"export/{model}/{export.id}",
+        stage="export",
+        settings={"task": loaded.settings.task, "export": export},
+        keys={**_TASK, **{f"export.{key}": ("export", index, key) for key in read}},
+        inputs={"model": step},
+        splits=("train", "validation"),
+        plugins=(
+            registry.TASKS.module(loaded.settings.task.type),
+            registry.TARGETS.module(export.target),
+            *(registry.RECIPES.module(recipe) for recipe in sorted(filter(None, recipes))),
+        ),
+        packages=("torch", "transformers", "tokenizers", "numpy", "datasets", *target.packages),
+    )
+
+
+def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
+    targets = sorted({export.target for export in loaded.settings.export})
+    plugins = [registry.TASKS.module(loaded.settings.task.type), registry.METRICS.module(loaded.settings.task.metric)]
+    return Step(
+        name="measure",
+        stage="measure",
+        settings={"task": loaded.settings.task, "measure": loaded.settings.measure},
+        keys={**_TASK, **_at("task", "metric"), **_at("measure"), **_at("seed")},
+        inputs={"teacher": "teacher", "exports": tuple(step.name for step in exports)},
+        splits=("train", "validation", "test"),
+        plugins=(*plugins, *(registry.TARGETS.module(target) for target in {"pytorch", *targets})),
+        packages=(*_TORCH, *(package for target in targets for package in registry.TARGETS.load(target).packages)),
+        machine=True,
+    )
+
+
+def _report(loaded: Loaded, trained: tuple[str, ...], measure: Step) -> Step:
+    return Step(
+        name="report",
+        stage="report",
+        settings={"pipeline": loaded.settings},
+        keys={**_at("name"), **_at("gate"), **_at("seed")},
+        inputs={"trained": trained, "measured": measure.name},
+    )

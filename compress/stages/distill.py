@@ -1,0 +1,86 @@
+"""Distil the teacher into a student."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from compress.config import settings
+from compress.data.batches import Encoded, collate
+from compress.encoders import checkpoint, source
+from compress.encoders.families import configured, shape_of
+from compress.encoders.initialize import evenly, first_weights
+from compress.errors import InputError
+from compress.stages.context import Context
+from compress.stages.learn import learn
+from compress.stages.material import encoded, labels_of, tokenizer_of, write
+
+_START_ROWS = 1024
+_START_BATCH = 64
+
+
+class Settings(NamedTuple):
+    """What the student is and how it learns."""
+
+    task: settings.Task
+    student: settings.Student
+
+
+class Needs(NamedTuple):
+    """The fine-tuned teacher."""
+
+    teacher: Path
+
+
+def distill(settings: Settings, needs: Needs, context: Context) -> None:
+    """Give a student its first weights and train it on the losses between it and its teacher.
+
+    Writes a model folder with its tokenizer and `history.json`.
+    """
+    task = settings.task
+    teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
+    rows = encoded("train", task, context.root, tokenizer, teacher)
+    validation = encoded("validation", task, context.root, tokenizer, teacher)
+    student = _start(settings.student, teacher, tokenizer, rows, context)
+    history = learn(student, teacher, rows, validation, settings.student.distill, context)
+    write(context.out, student, tokenizer, history)
+
+
+def _start(
+    student: settings.Student,
+    teacher: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Encoded,
+    context: Context,
+) -> PreTrainedModel:
+    """The student with its first weights."""
+    torch.manual_seed(context.seed)
+    if student.model is not None:
+        return _pretrained(student.model, teacher, tokenizer, context)
+    config = configured(teacher.config, student.architecture)
+    made: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    own, whole = shape_of(config), shape_of(teacher.config)
+    same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
+    start = student.start if student.start != "auto" else "layers" if same else "pca"
+    layers = student.start_layers or evenly(own.layers, whole.layers)
+    first_weights(made, teacher, start=start, layers=layers, batches=_batches(rows, context.seed))
+    return made
+
+
+def _pretrained(
+    model: settings.Model, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, context: Context
+) -> PreTrainedModel:
+    folder = source.fetch(source.locate(model, context.root))
+    if tokenizer_of(folder).get_vocab() != tokenizer.get_vocab():
+        raise InputError(f"{folder}: its tokenizer is not the teacher's. A student reads the tokens of its teacher.")
+    return checkpoint.load_encoder(folder, labels=labels_of(teacher))
+
+
+def _batches(rows: Encoded, seed: int) -> Iterator[dict[str, Tensor]]:
+    """Training rows in a random order, for the statistics that first weights are made from."""
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:_START_ROWS].tolist()
+    for begin in range(0, len(order), _START_BATCH):
+        yield collate([rows[row] for row in order[begin : begin + _START_BATCH]], rows.pad_id)

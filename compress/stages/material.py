@@ -1,0 +1,60 @@
+"""What several stages begin and end with: a tokenizer from a folder, encoded rows, a model folder with its history."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal, cast
+
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from compress.config.settings import Task
+from compress.data import sources
+from compress.data.batches import Encoded, encode
+from compress.encoders import checkpoint
+from compress.encoders.families import family_of
+from compress.errors import InputError
+from compress.files import write_json
+from compress.stages.context import Context
+from compress.training.history import History, Session
+
+HISTORY = "history.json"
+
+
+def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder.
+
+    Raises: InputError if there is none that can be read.
+    """
+    try:
+        return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: no tokenizer can be read there: {str(error).strip().splitlines()[0]}") from error
+
+
+def encoded(
+    split: Literal["train", "validation", "test"],
+    task: Task,
+    root: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+) -> Encoded:
+    """The rows of a split as the model takes them."""
+    rows = sources.load(task, root, split)
+    return encode(rows, tokenizer, task, token_types="token_type_ids" in family_of(model).inputs)
+
+
+def labels_of(model: PreTrainedModel) -> list[str]:
+    """The label names of a model with a classification head, in the order of their ids."""
+    names = cast("dict[int, str]", model.config.id2label)
+    return [names[index] for index in range(len(names))]
+
+
+def session(context: Context) -> Session:
+    """Where and how this stage trains."""
+    return Session(context.work, context.seed, context.notify, context.tensorboard)
+
+
+def write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, history: History) -> None:
+    """Write a model folder: config, weights, tokenizer, and how it was trained (times aside: they differ every time)."""
+    checkpoint.save(model, folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / HISTORY, {key: value for key, value in asdict(history).items() if key != "seconds"})

@@ -1,0 +1,243 @@
+"""Measure every exported model beside the teacher: accuracy on the whole test split, latency, size, memory."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress import registry
+from compress.bench import machine, memory, timer
+from compress.config import settings
+from compress.data import sources
+from compress.data.batches import Encoded, encode, feeds
+from compress.encoders import checkpoint
+from compress.encoders.families import family_of
+from compress.files import read_json, write_json
+from compress.report.record import REFERENCE, TEACHER, pack
+from compress.stages.context import Context
+from compress.stages.export import DESCRIPTION
+from compress.stages.material import labels_of, tokenizer_of
+
+MEASUREMENTS = "measurements.json"
+_BATCH = 8
+_SAME_ROWS = 200
+
+
+class Settings(NamedTuple):
+    """What is measured, and how."""
+
+    task: settings.Task
+    measure: settings.Measure
+
+
+class Needs(NamedTuple):
+    """The teacher's checkpoint, and the exported folders by the steps that made them."""
+
+    teacher: Path
+    exports: Mapping[str, Path]
+
+
+Feed = Mapping[str, NDArray[np.int64]]
+
+
+class _Candidate(NamedTuple):
+    """A model in one runtime and precision."""
+
+    model: str
+    target: str
+    precision: str
+    recipe: str | None
+    file: Path
+    settings: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return f"{self.model} {self.target}-{self.precision}" + (f"-{self.recipe}" if self.recipe else "")
+
+    def open(self, threads: int) -> Any:
+        return registry.TARGETS.load(self.target).open(self.file, self.settings, threads=threads)
+
+
+def measure(settings: Settings, needs: Needs, context: Context) -> None:
+    """Answer every test row with every export and with the teacher in PyTorch, then time them in interleaved rounds.
+
+    Writes `measurements.json`: the machine, the rows, and one entry a variant as the report's record has them.
+    """
+    candidates = list(_candidates(needs))
+    tokenizer, model = tokenizer_of(needs.teacher), checkpoint.load(needs.teacher)
+    task, threads = settings.task, settings.measure.threads
+    types = "token_type_ids" in family_of(model).inputs
+    labels = labels_of(model)
+    parameters = checkpoint.parameters(model)
+    del model
+    splits = {split: sources.load(task, context.root, split) for split in sources.SPLITS}
+    rows = encode(splits["test"], tokenizer, task, token_types=types)
+    steps = _Steps(context.notify, 2 * len(candidates) + len(_shapes(settings.measure)) + 1)
+    samples = [_shaped(rows, *shape, context.seed) for shape in _shapes(settings.measure)]
+    variants = []
+    reference: NDArray[np.int64] | None = None
+    for candidate in candidates:
+        answers = _answers(candidate, rows, task)
+        reference = answers if reference is None else reference
+        steps(f"{candidate.id}: accuracy")
+        peak = memory.peak_bytes(candidate.target, candidate.file, candidate.settings, samples, threads)
+        steps(f"{candidate.id}: memory")
+        variants.append(
+            {
+                "model": candidate.model,
+                "runtime": candidate.target,
+                "precision": candidate.precision,
+                "recipe": candidate.recipe,
+                "parameters": candidate.facts.get("parameters", parameters),
+                "size_bytes": candidate.facts["size_bytes"],
+                "metrics": _metrics(task, answers, rows.labels),
+                "predictions": pack(answers),
+                "agreement": float((answers == reference).mean()),
+                "parity": candidate.facts.get("parity"),
+                "peak_memory_bytes": peak,
+            }
+        )
+    for variant, cells in zip(variants, _latencies(candidates, rows, settings, context.seed, steps), strict=True):
+        variant |= cells
+    digests = sources.digest(task, context.root)
+    data: dict[str, Any] = {split: {"rows": len(rows), "sha256": digests[split]} for split, rows in splits.items()}
+    data["duplicates"] = sources.duplicates(splits["train"], splits["test"])
+    write_json(
+        context.out / MEASUREMENTS,
+        {
+            "machine": asdict(machine.describe()),
+            "labels": labels,
+            "data": data,
+            "gold": pack(rows.labels),
+            "variants": variants,
+        },
+    )
+
+
+def _candidates(needs: Needs) -> Iterator[_Candidate]:
+    """The teacher in PyTorch first, then the exports in their order."""
+    target, _, precision = REFERENCE.partition("-")
+    facts: dict[str, Any] = {"size_bytes": (needs.teacher / "model.safetensors").stat().st_size}
+    yield _Candidate(TEACHER, target, precision, None, needs.teacher, {}, facts)
+    for step, folder in needs.exports.items():
+        description = read_json(folder / DESCRIPTION)
+        for built in description["files"]:
+            yield _Candidate(
+                model=step.split("/")[1],
+                target=description["target"],
+                precision=built["precision"],
+                recipe=built["recipe"],
+                file=folder / built["file"],
+                settings=built["settings"],
+                facts={**built, "parameters": description["parameters"]},
+            )
+
+
+class _Steps:
+    """Counts what is done and tells it."""
+
+    def __init__(self, notify: Callable[[int, int, str], None], total: int) -> None:
+        self._notify, self._total, self._done = notify, total, 0
+
+    def __call__(self, note: str) -> None:
+        self._done += 1
+        self._notify(self._done, self._total, note)
+
+
+def _answers(candidate: _Candidate, rows: Encoded, task: settings.Task) -> NDArray[np.int64]:
+    """The answers to all rows, in their order, with as many threads as the machine has."""
+    predict = registry.TASKS.load(task.type).predict
+    answers = np.zeros(len(rows), np.int64)
+    session = candidate.open(len(machine.cores()) or 1)
+    try:
+        for chosen, feed in feeds(rows, _BATCH):
+            answers[chosen] = predict(session(feed))
+    finally:
+        session.close()
+    return answers
+
+
+def _metrics(task: settings.Task, answers: NDArray[np.int64], gold: NDArray[np.int64]) -> dict[str, float]:
+    """The task's metric first, then the others that fit."""
+    allowed = registry.TASKS.load(task.type).metrics
+    names = [task.metric, *(name for name in allowed if name != task.metric)]
+    return {name: float(registry.METRICS.load(name)(answers, gold)) for name in names}
+
+
+def _shapes(asked: settings.Measure) -> list[tuple[int, int]]:
+    return [(batch, sequence) for batch in asked.batch for sequence in asked.sequence]
+
+
+def _latencies(
+    candidates: list[_Candidate], rows: Encoded, settings: Settings, seed: int, steps: _Steps
+) -> list[dict[str, Any]]:
+    """For each candidate the cells of the grid and the one of real rows."""
+    asked = settings.measure
+    found: list[dict[str, Any]] = [{"latency": [], "same_rows": None} for _ in candidates]
+    with timer.pin(asked.threads), ExitStack() as opened:
+        sessions = []
+        for candidate in candidates:
+            sessions.append(candidate.open(asked.threads))
+            opened.callback(sessions[-1].close)
+        for batch, sequence in _shapes(asked):
+            feed = _shaped(rows, batch, sequence, seed)
+            calls = {str(index): partial(session, feed) for index, session in enumerate(sessions)}
+            samples = timer.interleave(calls, rounds=asked.rounds, seed=seed)
+            for index, cell in enumerate(_cells(samples, batch, sequence)):
+                found[index]["latency"].append(cell)
+            steps(f"timed at {batch} x {sequence}")
+        real = _real(rows, seed)
+        turns = {str(index): _in_turn(session, real) for index, session in enumerate(sessions)}
+        samples = timer.interleave(turns, rounds=len(real), seed=seed, warmup=0)
+        for index, cell in enumerate(_cells(samples, 1, None)):
+            found[index]["same_rows"] = cell
+        steps("timed on real rows")
+    return found
+
+
+def _cells(samples: Mapping[str, list[float]], batch: int, sequence: int | None) -> Iterator[dict[str, Any]]:
+    """The cells of one shape; the first candidate is the reference of the speed-ups."""
+    times = list(samples.values())
+    for own in times:
+        latency = timer.summary(own)
+        yield {
+            "batch": batch,
+            "sequence": sequence,
+            **asdict(latency),
+            "rows_per_s": 1000 * batch / latency.p50_ms,
+            "speedup": timer.speedup(times[0], own),
+        }
+
+
+def _in_turn(session: Any, batches: list[Feed]) -> Callable[[], object]:
+    """A call that answers each batch twice, then the next: once to settle, once to be timed."""
+    answered = count()
+    return lambda: session(batches[next(answered) // 2 % len(batches)])
+
+
+def _shaped(rows: Encoded, batch: int, sequence: int, seed: int) -> Feed:
+    """A batch of exactly this shape without padding: real rows, each repeated until it is long enough."""
+    chosen = np.random.default_rng(seed).choice(len(rows), batch, replace=batch > len(rows))
+    ids = np.stack([_stretched(np.asarray(rows[int(row)]["input_ids"]), sequence) for row in chosen])
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    return feed if rows.types is None else {**feed, "token_type_ids": np.zeros_like(ids)}
+
+
+def _stretched(ids: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """The row's tokens over and over between its first and its last one, which are special."""
+    inner = np.resize(ids[1:-1] if len(ids) > 2 else ids, length - 2)
+    return np.concatenate([ids[:1], inner, ids[-1:]]).astype(np.int64)
+
+
+def _real(rows: Encoded, seed: int) -> list[Feed]:
+    """Single real rows, each of its own length; the same ones for every candidate."""
+    chosen = np.random.default_rng(seed).permutation(len(rows))[:_SAME_ROWS]
+    single = [feed for _, feed in feeds(rows, 1, order="given")]
+    return [single[int(row)] for row in chosen]

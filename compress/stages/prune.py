@@ -1,0 +1,83 @@
+"""Cut heads and neurons out of a student, and let it recover."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from transformers import PreTrainedModel
+
+from compress.config import settings
+from compress.data.batches import Encoded, collate
+from compress.encoders import checkpoint
+from compress.encoders.families import shape_of
+from compress.encoders.surgery import Masks, cut
+from compress.errors import CompressError
+from compress.files import write_json
+from compress.pruning.scores import unit_scores
+from compress.pruning.search import choose
+from compress.stages.context import Context
+from compress.stages.learn import learn
+from compress.stages.material import encoded, tokenizer_of, write
+
+STRUCTURE = "structure.json"
+_BATCH = 32
+
+
+class Settings(NamedTuple):
+    """What is cut, and how the student recovers."""
+
+    task: settings.Task
+    student: settings.Student
+
+
+class Needs(NamedTuple):
+    """The fine-tuned teacher and the distilled student."""
+
+    teacher: Path
+    student: Path
+
+
+def prune(settings: Settings, needs: Needs, context: Context) -> None:
+    """Score the student's heads and neurons, cut the least important ones for real, train what is left.
+
+    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer.
+    """
+    asked = settings.student.prune
+    if asked is None:
+        raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
+    teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
+    tokenizer = tokenizer_of(needs.student)
+    rows = encoded("train", settings.task, context.root, tokenizer, student)
+    validation = encoded("validation", settings.task, context.root, tokenizer, student)
+    smaller = _cut(student, rows, asked, context.seed)
+    history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
+    write(context.out, smaller, tokenizer, history)
+    write_json(context.out / STRUCTURE, _structure(student, smaller))
+
+
+def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: int) -> PreTrainedModel:
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: asked.rows].tolist()
+    order.sort(key=rows.lengths.tolist().__getitem__)  # rows of like length together: half the time
+    batches = (
+        collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
+        for begin in range(0, len(order), _BATCH)
+    )
+    scores = unit_scores(student, batches, asked.importance)
+    choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
+    return cut(student, Masks(choice.heads, choice.neurons))
+
+
+def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
+    """The student's own losses with the recovery's training settings."""
+    own = distill.model_dump(include={"losses", "layer_mapping", "temperature"})
+    return settings.Distill(**own, **recover.model_dump())
+
+
+def _structure(before: PreTrainedModel, after: PreTrainedModel) -> dict[str, object]:
+    whole, left = shape_of(before.config), shape_of(after.config)
+    return {
+        "layers": [
+            {"heads": heads, "neurons": neurons} for heads, neurons in zip(left.heads, left.intermediate, strict=True)
+        ],
+        "of": {"heads": whole.heads[0], "neurons": whole.intermediate[0]},
+    }

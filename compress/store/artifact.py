@@ -1,0 +1,141 @@
+"""A finished result on disk: a folder with a manifest, there whole or not at all."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compress.errors import CompressError, InputError
+from compress.files import inside, read_json, sha256, text_digest, write_json
+
+MANIFEST = "manifest.json"
+_VERSION = 1
+_DRAFT, _OLD = ".draft-", ".old-"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artifact is made of and from."""
+
+    stage: str
+    """Name of the step that made it, such as `distill/tiny`."""
+    fingerprint: str
+    """Digest of `parts`."""
+    parts: Mapping[str, str]
+    """What the result depends on; see `fingerprint`."""
+    files: Mapping[str, Mapping[str, Any]]
+    """Size in bytes and SHA-256 of each file, by its name inside the folder."""
+    seconds: float
+    """How long it took to make, over all sittings."""
+    manifest_version: int = _VERSION
+
+    @property
+    def digest(self) -> str:
+        """One digest of the content; what made it does not count."""
+        return text_digest("".join(f"{name}\0{self.files[name]['sha256']}\n" for name in sorted(self.files)))
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder whose manifest has been read."""
+
+    folder: Path
+    manifest: Manifest
+
+    def damage(self, *, contents: bool) -> str | None:
+        """What is wrong with the files: missing or of another size; with `contents`, of another digest. None if all is well."""
+        for name, facts in self.manifest.files.items():
+            path = inside(self.folder, name)
+            if not path.is_file():
+                return f"{path} is missing"
+            if path.stat().st_size != facts["size"]:
+                return f"{path} has {path.stat().st_size} bytes, not {facts['size']}"
+            if contents and sha256(path) != facts["sha256"]:
+                return f"{path} has been changed (its SHA-256 differs)"
+        return None
+
+
+def read(folder: Path) -> Artifact | None:
+    """The artifact in a folder; None if there is none.
+
+    Raises: InputError if the manifest is damaged or of another version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    value = read_json(path)
+    try:
+        if value["manifest_version"] != _VERSION:
+            raise InputError(f"{path}: manifest version {value['manifest_version']}, this program reads {_VERSION}.")
+        return Artifact(folder, Manifest(**value))
+    except (TypeError, KeyError) as error:
+        raise InputError(f"{path}: not a manifest of this program.") from error
+
+
+@dataclass
+class Draft:
+    """A folder being filled; `seconds` is set by whoever fills it."""
+
+    folder: Path
+    seconds: float = field(default=0.0)
+
+
+@contextmanager
+def create(folder: Path, stage: str, parts: Mapping[str, str], fingerprint: str) -> Iterator[Draft]:
+    """Fill a draft folder; it becomes the artifact, in place of an older one, when the block ends without an error."""
+    draft = Draft(folder.parent / f"{_DRAFT}{folder.name}-{uuid.uuid4().hex[:8]}")
+    draft.folder.mkdir(parents=True)
+    try:
+        yield draft
+        files = {
+            str(path.relative_to(draft.folder).as_posix()): {"size": path.stat().st_size, "sha256": sha256(path)}
+            for path in sorted(draft.folder.rglob("*"))
+            if path.is_file()
+        }
+        if not files:
+            raise CompressError(f"{stage} made no files.")
+        manifest = Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3))
+        for name in files:
+            _flush(draft.folder / name)
+        write_json(draft.folder / MANIFEST, asdict(manifest))
+        _replace(draft.folder, folder)
+    finally:
+        shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def sweep(run: Path) -> None:
+    """Remove what killed runs left behind, and put back what they had moved aside."""
+    for path in list(run.rglob(f"{_OLD}*")):
+        home = path.with_name(path.name[len(_OLD) :].rsplit("-", 1)[0])
+        if home.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.rename(home)
+    for path in list(run.rglob(f"{_DRAFT}*")):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _replace(new: Path, home: Path) -> None:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    old = home.parent / f"{_OLD}{home.name}-{uuid.uuid4().hex[:8]}"
+    if home.exists():
+        home.rename(old)
+    new.rename(home)
+    _flush(home.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Make sure that a file or a folder's entries have reached the disk."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder on Windows
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

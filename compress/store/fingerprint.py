@@ -1,0 +1,115 @@
+"""What a stage's result depends on, as flat named parts, and why two results differ.
+
+A part is a setting (`settings.students.tiny.distill.temperature`), an input's content (`input.teacher`), the data's
+content (`data.train`), one module of the code (`code.compress.losses.soft_label`) or a version (`version.torch`).
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from compress.files import text_digest
+from compress.registry import ROOT
+
+Parts = dict[str, str]
+# These rooms carry settings, messages and files about; the numbers are made elsewhere.
+_PLUMBING = (
+    "compress.config",
+    "compress.store",
+    "compress.errors",
+    "compress.units",
+    "compress.files",
+    "compress.registry",
+)
+
+
+class Change(NamedTuple):
+    """A part that is not what it was; `None` where it was not there."""
+
+    part: str
+    old: str | None
+    new: str | None
+
+
+def digest(parts: Mapping[str, str]) -> str:
+    """One digest over all parts."""
+    return text_digest(json.dumps(dict(sorted(parts.items()))))
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
+    """The parts that differ, in the order of `new`, then those that are gone."""
+    found = [Change(part, old.get(part), value) for part, value in new.items() if old.get(part) != value]
+    return found + [Change(part, value, None) for part, value in old.items() if part not in new]
+
+
+def settings(value: Any, prefix: str = "settings") -> Parts:
+    """The leaves of nested settings, each under its dotted key, as JSON."""
+    if isinstance(value, dict) and value:
+        return {name: leaf for key, item in value.items() for name, leaf in settings(item, f"{prefix}.{key}").items()}
+    return {prefix: json.dumps(value, ensure_ascii=False)}
+
+
+def versions(packages: Iterable[str]) -> Parts:
+    """The installed versions of packages."""
+    return {f"version.{package}": _version(package) for package in sorted(packages)}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def code(modules: Iterable[str]) -> Parts:
+    """Digests of the given modules and of all modules of this program they import, comments and docstrings left out."""
+    waiting, seen = list(modules), set[str]()
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        waiting += [name for name in _module(module)[1] if name not in seen and not name.startswith(_PLUMBING)]
+    return {f"code.{module}": _module(module)[0] for module in sorted(seen)}
+
+
+@cache
+def _module(name: str) -> tuple[str, tuple[str, ...]]:
+    """The digest of a module's syntax tree and the modules of this program that it imports."""
+    path = _file(name)
+    if path is None:  # a third party's module: its version stands for it
+        return _version(name.partition(".")[0]), ()
+    tree = ast.parse(path.read_bytes())
+    imports = tuple(sorted({found for node in ast.walk(tree) for found in _imported(node)}))
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if _file(alias.name))
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level and _file(node.module):
+        yield node.module
+        yield from (name for alias in node.names if _file(name := f"{node.module}.{alias.name}"))
+
+
+@cache
+def _file(name: str) -> Path | None:
+    first, *rest = name.split(".")
+    if first != ROOT.name:
+        return None
+    path = ROOT.joinpath(*rest)
+    for file in (path.with_suffix(".py") if rest else path / "__init__.py", path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None

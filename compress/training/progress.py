@@ -1,0 +1,112 @@
+"""What happens around the steps of a training: counting, telling the user, deciding when to validate and to save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from compress.training.grouping import LengthGroups
+from compress.training.history import Epoch, Notify
+
+MEMORY = 0.9
+"""Share of the former value that each step leaves in the loss shown to the user."""
+
+PAUSE = 30.0
+"""Seconds: an epoch that ends sooner after the last checkpoint, or the start, gets none unless steps are asked for."""
+
+
+class Progress(TrainerCallback):
+    """The callback of a training loop. Its state travels in the seals of checkpoints."""
+
+    def __init__(self, groups: LengthGroups, steps: int, checkpoint_steps: int | None, notify: Notify) -> None:
+        self.groups = groups
+        self.steps = steps
+        self.checkpoint_steps = checkpoint_steps
+        self.notify = notify
+        self.epochs: list[Epoch] = []
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+        self.shown: float | None = None
+        self.started = self.saved = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time spent, that before an interruption included."""
+        return time.monotonic() - self.started
+
+    def add(self, loss: float, parts: Mapping[str, Tensor]) -> None:
+        """Count one step's loss and its parts (shapes: ())."""
+        self.shown = loss if self.shown is None else MEMORY * self.shown + (1 - MEMORY) * loss
+        self.count += 1
+        for name, value in {"": torch.tensor(loss, dtype=torch.float64), **parts}.items():
+            # Summed where they are: bringing each part to the processor would make the device wait in every step.
+            self.sums[name] = self.sums[name].to(value.device) + value.double() if name in self.sums else value.double()
+
+    def means(self) -> dict[str, float]:
+        """The mean loss of the epoch so far under the name "", and the means of its parts."""
+        return {name: float(total) / self.count for name, total in self.sums.items()}
+
+    def close(self, epoch: float, means: Mapping[str, float], accuracy: float) -> None:
+        """Record an epoch and begin the next one."""
+        parts = {name: mean for name, mean in means.items() if name}
+        self.epochs.append(Epoch(epoch=epoch, loss=means[""], parts=parts, accuracy=accuracy))
+        self.sums, self.count = {}, 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything to go on from, as JSON."""
+        return {
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "sums": {name: float(total) for name, total in self.sums.items()},
+            "count": self.count,
+            "shown": self.shown,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        self.sums = {name: torch.tensor(total, dtype=torch.float64) for name, total in state["sums"].items()}
+        self.count, self.shown = state["count"], state["shown"]
+        self.started = time.monotonic() - state["seconds"]
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        self.groups.epoch = state.global_step // len(self.groups)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        step = state.global_step
+        if state.is_world_process_zero:
+            self.notify(step, self.steps, self._note(step))
+        # At the end of an epoch the checkpoint waits for the validation, which belongs into it.
+        control.should_save = step % len(self.groups) != 0 and self._due(step)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        step = state.global_step
+        control.should_evaluate = True
+        control.should_save = self._due(step) or (self.checkpoint_steps is None and step < self.steps and self._late())
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
+        self.saved = time.monotonic()
+
+    def _late(self) -> bool:
+        # Several devices must save together, and their clocks would not agree.
+        return self.groups.devices > 1 or time.monotonic() - self.saved >= PAUSE
+
+    def _due(self, step: int) -> bool:
+        """Whether a checkpoint was asked for here; after the last step nothing is left to go on with."""
+        return self.checkpoint_steps is not None and step % self.checkpoint_steps == 0 and step < self.steps
+
+    def _note(self, step: int) -> str:
+        validated = f", validation accuracy {self.epochs[-1].accuracy:.4f}" if self.epochs else ""
+        return f"epoch {step / len(self.groups):.2f}, loss {self.shown:.4f}{validated}"

@@ -1,0 +1,259 @@
+"""The training loop of teachers, students and recovery: transformers' Trainer, made repeatable, resumable and fast."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+from transformers.utils import logging
+
+from compress.config import settings
+from compress.data.batches import Encoded, collate
+from compress.errors import InputError, NotAvailable, TrainingFailed
+from compress.training import checkpoints, precision
+from compress.training.compact import compacted
+from compress.training.devices import cpu_only, place
+from compress.training.grouping import LengthGroups
+from compress.training.history import History, Session
+from compress.training.predictions import right
+from compress.training.progress import Progress
+
+SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+WEIGHTS = "model.safetensors"
+
+
+def train(module: nn.Module, rows: Encoded, validation: Encoded, settings: settings.Train, session: Session) -> History:
+    """Train a module in place, and leave it in eval mode on the device it was on.
+
+    `module(**batch)` gives a mapping with `loss`, `logits` and, if its loss has some, `parts`; in eval mode `logits`
+    will do. It may take `index`, the numbers of the batch's rows. A transformers model with a head is such a module.
+    Started again with the same work folder, a training goes on from its last complete checkpoint and ends with the
+    weights it would have had, bit for bit on a processor.
+    Raises: TrainingFailed if the loss or the weights are no numbers any more; InputError if there are no rows or a
+    batch does not divide over the devices; NotAvailable if TensorBoard is asked for and not installed.
+    """
+    for name, part in (("training", rows), ("validation", validation)):
+        if not len(part):
+            raise InputError(f"there are no {name} rows.")
+    verbosity, before = logging.get_verbosity(), next(module.parameters()).device
+    try:
+        with compacted(module, (rows, validation)):
+            loop = _Loop(module, rows, validation, settings, session)
+            with precision.repeatable(loop.args.device, loop.precision):
+                return loop.run()
+    finally:
+        logging.set_verbosity(verbosity)
+        module.to(before).eval()
+
+
+class _Loop(Trainer):
+    """The one subclass of transformers' Trainer."""
+
+    def __init__(
+        self, module: nn.Module, rows: Encoded, validation: Encoded, train: settings.Train, session: Session
+    ) -> None:
+        arguments = _arguments(train, session)
+        devices, device = arguments.world_size, arguments.process_index
+        if train.batch_size % devices:
+            raise InputError(f"batch_size: {train.batch_size} rows do not divide over {devices} devices.")
+        self.groups = LengthGroups(rows.lengths, train.batch_size, session.seed, devices=devices, device=device)
+        self.steps = math.ceil(train.epochs * len(self.groups))
+        arguments.per_device_train_batch_size = train.batch_size // devices
+        arguments.warmup_steps = math.ceil(train.warmup * self.steps)
+        super().__init__(model=module, args=arguments)
+        self.module, self.work = module, session.work
+        self.rows, self.validation = rows, validation
+        self.indexed = "index" in inspect.signature(module.forward).parameters
+        self.smoothing = train.label_smoothing if isinstance(module, PreTrainedModel) else 0.0
+        self.precision = precision.chosen(train.precision, self.args.device)
+        self.key = _key(module, rows, train, session.seed, self.precision)
+        self.progress = Progress(self.groups, self.steps, train.checkpoint_steps, session.notify)
+        self.remove_callback(PrinterCallback)
+        self.add_callback(self.progress)
+        if session.tensorboard is not None:
+            self.add_callback(_tensorboard(session.tensorboard))
+
+    def run(self) -> History:
+        """Train to the end, from the last complete checkpoint if there is one."""
+        with place().main_process_first():
+            found = checkpoints.latest(self.work, self.key)
+            if self.args.should_save:
+                checkpoints.keep_only(self.work, found[0] if found else None)
+        if found:
+            self.progress.restore(found[1]["progress"])
+        self.train(resume_from_checkpoint=str(found[0]) if found else None)
+        self.check_weights()
+        seen, tokens = self.groups.seen(self.steps)
+        return History(self.steps, seen, tokens, self.progress.seconds, self.precision, self.progress.epochs)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Length-grouped batches, with the rows' numbers if the module takes them."""
+        return DataLoader(
+            _Numbered(self.rows),  # type: ignore[arg-type]
+            batch_sampler=self.groups,
+            collate_fn=self.batch,
+            pin_memory=self.args.dataloader_pin_memory,
+            # Its own generator keeps the loader from drawing on the one that dropout uses.
+            generator=torch.Generator(),
+        )
+
+    def batch(self, features: list[tuple[int, dict[str, Any]]]) -> dict[str, Tensor]:
+        """One batch of numbered rows."""
+        made = collate([row for _, row in features], self.rows.pad_id)
+        if self.indexed:
+            made["index"] = torch.tensor([number for number, _ in features])
+        return made
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> torch.autocast:
+        """The chosen precision for all that `compute_loss` calls; accelerate's own would stay on the module for good."""
+        return precision.autocast(self.args.device, self.precision)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The module's loss, or the smoothed cross-entropy of a transformers model.
+
+        Raises: TrainingFailed if it is not finite, before the weights are changed by it.
+        """
+        labels = inputs.pop("labels") if self.smoothing else None
+        outputs = model(**inputs)
+        if labels is None:
+            loss = outputs["loss"]
+        else:
+            loss = functional.cross_entropy(outputs["logits"].float(), labels, label_smoothing=self.smoothing)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingFailed(self.failure(f"the loss became {value} at step {self.state.global_step + 1}"))
+        self.progress.add(value, outputs.get("parts", {}))
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
+        """Close an epoch with the share of validation rows whose label is right; each device takes a part of them."""
+        devices = self.args.world_size
+        part = slice(self.args.process_index, None, devices)
+        count = right(self.module, self.validation, device=self.args.device, precision=self.precision, batches=part)
+        means = self.progress.means()
+        if devices > 1:
+            totals = self.accelerator.reduce(torch.tensor([count, *means.values()], device=self.args.device))
+            count = round(float(totals[0]))
+            means = {name: float(total) / devices for name, total in zip(means, totals[1:], strict=True)}
+        accuracy = count / len(self.validation)
+        self.progress.close(self.state.epoch or 0.0, means, accuracy)
+        metrics = {"eval_accuracy": accuracy}
+        self.log(dict(metrics))
+        return metrics
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not counted: it would go through all parameters in every step."""
+        return 0
+
+    def check_weights(self) -> None:
+        """Raises: TrainingFailed if a weight is no number any more."""
+        if not all(bool(weight.isfinite().all()) for weight in self.module.parameters()):
+            raise TrainingFailed(self.failure(f"a weight was no number any more after step {self.state.global_step}"))
+
+    def failure(self, what: str) -> str:
+        """The sentence for numbers that went wrong, and what is left."""
+        found = checkpoints.latest(self.work, self.key)
+        last = f"The last good checkpoint is {found[0]}." if found else "There is no earlier checkpoint."
+        return (
+            f"{what} of {self.steps}, in {self.precision}. {last} "
+            "Lower `learning_rate`, raise `warmup`, or train with `precision: fp32`."
+        )
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        self.check_weights()
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            folder = self.work / f"checkpoint-{self.state.global_step}"
+            checkpoints.seal(folder, {"key": self.key, "progress": self.progress.state()})
+            checkpoints.keep_only(self.work, folder)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if state_dict is not None:  # gathered from several devices
+            super()._save(output_dir, state_dict)
+        elif self.args.should_save:
+            folder = Path(output_dir or self.work)
+            folder.mkdir(parents=True, exist_ok=True)
+            safetensors.torch.save_model(self.module, str(folder / WEIGHTS))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:  # strictly: a weight that is missing would silently stay as it was
+            safetensors.torch.load_model(self.module, Path(resume_from_checkpoint) / WEIGHTS)
+
+
+class _Numbered:
+    """Rows together with their numbers."""
+
+    def __init__(self, rows: Encoded) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> tuple[int, dict[str, Any]]:
+        return number, self.rows[number]
+
+
+def _arguments(train: settings.Train, session: Session) -> TrainingArguments:
+    made = TrainingArguments(
+        output_dir=str(session.work),
+        use_cpu=cpu_only(),
+        seed=session.seed,
+        num_train_epochs=train.epochs,
+        learning_rate=train.learning_rate,
+        lr_scheduler_type=SCHEDULES[train.schedule],
+        weight_decay=train.weight_decay,
+        max_grad_norm=train.max_grad_norm,
+        optim="adamw_torch_fused",
+        # When to validate and to save is decided by `Progress`, what is not a number is found by `compute_loss`.
+        eval_strategy="no",
+        save_strategy="no",
+        logging_nan_inf_filter=False,
+        logging_strategy="no" if session.tensorboard is None else "steps",
+        logging_steps=10,
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+        log_level_replica="error",
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+    # Several devices are for `accelerate launch`; the Trainer would otherwise spread one process over them.
+    made._n_gpu = min(made.n_gpu, 1)
+    return made
+
+
+def _key(module: nn.Module, rows: Encoded, train: settings.Train, seed: int, arithmetic: str) -> str:
+    """What makes two trainings the same one."""
+    digest = hashlib.sha256(rows.ids.tobytes() + rows.starts.tobytes() + rows.labels.tobytes())
+    weights = {name: list(weight.shape) for name, weight in module.state_dict().items()}
+    told = train.model_dump(mode="json", exclude={"checkpoint_steps"})
+    digest.update(json.dumps([told, seed, arithmetic, weights]).encode())
+    return digest.hexdigest()
+
+
+def _tensorboard(folder: Path) -> TrainerCallback:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+        from transformers.integrations.integration_utils import TensorBoardCallback
+    except ImportError as error:
+        raise NotAvailable(f"TensorBoard is not installed: `pip install tensorboard`. ({error})") from error
+    return TensorBoardCallback(SummaryWriter(str(folder)))  # type: ignore[no-untyped-call]

@@ -1,0 +1,206 @@
+"""What every row of the families table promises."""
+
+import inspect
+from functools import cache
+
+import pytest
+import tiny
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.testing import assert_close
+from transformers import PreTrainedModel
+
+from compress.config.settings import Architecture
+from compress.encoders import checkpoint, families
+from compress.encoders.capture import capture
+from compress.encoders.surgery import Masks, cut, masked
+
+HEADS, NEURONS, LAYERS = 4, 12, 3
+EVERY = pytest.mark.parametrize("family", families.FAMILIES)
+ATTENTIONS = pytest.mark.parametrize("attention", ["sdpa", "eager"])
+
+
+@cache
+def model(family: str, attention: str = "sdpa") -> PreTrainedModel:
+    return tiny.model(family, layers=LAYERS, heads=HEADS, intermediate=NEURONS, attention=attention)
+
+
+def batch_of(built: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Of a length that is no width of the model."""
+    return tiny.batch(built, length=7)
+
+
+def modules(family: str) -> int:
+    return 1 if families.FAMILIES[family].shared_layers else LAYERS
+
+
+def kept(units: int) -> st.SearchStrategy[torch.Tensor]:
+    flags = st.lists(st.booleans(), min_size=units, max_size=units).filter(any)
+    return flags.map(lambda given: torch.tensor(given, dtype=torch.bool))
+
+
+@st.composite
+def masks(draw: st.DrawFn, layers: int) -> Masks:
+    return Masks(
+        heads=tuple(draw(kept(HEADS)) for _ in range(layers)),
+        neurons=tuple(draw(kept(NEURONS)) for _ in range(layers)),
+    )
+
+
+@EVERY
+def test_a_row_names_every_module_that_holds_weights(family: str) -> None:
+    built, found = model(family), families.embeddings(model(family))
+    outside = [*found, families.pooler(built), *families.classifier(built)]
+    inside = [module for parts in families.parts(built) for module in parts[1:]]
+    named = {id(module) for module in (*inside, *outside) if module is not None}
+    kinds = (nn.Linear, nn.Embedding, nn.LayerNorm)
+    assert named == {id(module) for module in built.modules() if isinstance(module, kinds)}
+    assert len(families.parts(built)) == len(families.layers(built)) == modules(family)
+
+
+@EVERY
+def test_the_parts_have_the_widths_that_the_shape_says(family: str) -> None:
+    built = model(family)
+    shape, size = families.shape_of(built.config), families.head_size(built.config)
+    assert shape == (LAYERS, 32, (HEADS,) * LAYERS, (NEURONS,) * LAYERS)
+    assert families.calls(built.config) == LAYERS
+    assert size == 8
+    for parts in families.parts(built):
+        for linear in (parts.query, parts.key, parts.value):
+            assert linear.weight.shape == (HEADS * size, 32)
+        assert parts.output.weight.shape == (32, HEADS * size)
+        assert parts.up.weight.shape == (NEURONS, 32)
+        assert parts.down.weight.shape == (32, NEURONS)
+        assert parts.attention_norm.weight.shape == parts.output_norm.weight.shape == (32,)
+        assert getattr(parts.attention, families.family_of(built).head_count) == HEADS
+        assert getattr(parts.attention, families.family_of(built).heads_width) == HEADS * size
+    head = [families.pooler(built), *families.classifier(built)]
+    first = next(linear for linear in head if linear is not None)
+    assert first.in_features == 32
+    assert families.classifier(built)[-1].out_features == 3
+
+
+@EVERY
+def test_the_inputs_are_those_of_forward(family: str) -> None:
+    built = model(family)
+    taken = inspect.signature(built.forward).parameters
+    assert set(families.family_of(built).inputs) <= set(taken)
+    if "token_type_ids" in families.family_of(built).inputs:
+        batch = batch_of(built)
+        other = {**batch, "token_type_ids": torch.zeros_like(batch["token_type_ids"])}
+        assert not torch.equal(built(**batch).logits, built(**other).logits)
+
+
+@EVERY
+def test_the_longest_input_can_be_read_and_no_longer_one(family: str) -> None:
+    built = model(family)
+    longest = families.max_length(built.config)
+    assert longest == 64
+    built(**tiny.batch(built, rows=1, length=longest))
+    with pytest.raises((IndexError, RuntimeError)):
+        built(**tiny.batch(built, rows=1, length=longest + 1))
+
+
+@EVERY
+def test_another_shape_can_be_built(family: str) -> None:
+    config = families.configured(model(family).config, Architecture(layers=1, hidden=24, heads=3, intermediate=8))
+    student = type(model(family))(config)
+    assert families.shape_of(config) == (1, 24, (3,), (8,))
+    assert families.parts(student)[0].up.weight.shape == (8, 24)
+    assert families.shape_of(model(family).config).hidden == 32
+
+
+@EVERY
+@ATTENTIONS
+def test_captured_scores_give_the_attention_probabilities(family: str, attention: str) -> None:
+    batch = batch_of(model(family))
+    with torch.no_grad(), capture(model(family, attention), attention_scores=True) as captured:
+        model(family, attention)(**batch)
+    with torch.no_grad():
+        eager = model(family, "eager")(**batch, output_attentions=True)
+    hidden = batch["attention_mask"][:, None, None, :] == 0
+    assert len(captured.attention_scores) == len(eager.attentions) == LAYERS
+    for scores, probabilities in zip(captured.attention_scores, eager.attentions, strict=True):
+        assert_close(scores.masked_fill(hidden, -torch.inf).softmax(-1), probabilities)
+    assert captured.hidden_states == []
+
+
+@EVERY
+@ATTENTIONS
+def test_captured_states_are_those_of_transformers(family: str, attention: str) -> None:
+    built = model(family, attention)
+    batch = batch_of(built)
+    with torch.no_grad(), capture(built, hidden_states=True, embeddings=True) as captured:
+        logits = built(**batch).logits
+    with torch.no_grad():
+        official = built(**batch, output_hidden_states=True)
+    assert_close([captured.embeddings, *captured.hidden_states], list(official.hidden_states), rtol=0, atol=0)
+    assert_close(logits, official.logits, rtol=0, atol=0)
+
+
+@EVERY
+@ATTENTIONS
+def test_cutting_equals_masking(family: str, attention: str) -> None:
+    built = model(family, attention)
+    batch = batch_of(built)
+
+    @settings(max_examples=6, derandomize=True, deadline=None, database=None)
+    @given(masks(modules(family)))
+    def check(chosen: Masks) -> None:
+        with torch.no_grad():
+            with masked(built, chosen):
+                expected = built(**batch).logits
+            assert_close(cut(built, chosen)(**batch).logits, expected, rtol=0, atol=1e-5)
+
+    check()
+
+
+@EVERY
+def test_a_cut_of_a_cut_is_one_cut(family: str) -> None:
+    built, layers = model(family), modules(family)
+    first = Masks((torch.tensor([True, False, True, True]),) * layers, (torch.arange(NEURONS) % 2 == 0,) * layers)
+    second = Masks((torch.tensor([False, True, True]),) * layers, (torch.arange(NEURONS // 2) > 1,) * layers)
+    numbers = torch.arange(NEURONS)
+    both = Masks((torch.tensor([False, False, True, True]),) * layers, ((numbers % 2 == 0) & (numbers > 3),) * layers)
+    twice, once = cut(cut(built, first), second), cut(built, both)
+    assert twice.config.compress == once.config.compress
+    assert twice.config.compress == {"heads": [[2, 3]] * layers, "neurons": [4] * layers, "head_size": 8}
+    assert_close(twice.state_dict(), once.state_dict(), rtol=0, atol=0)
+
+
+@EVERY
+def test_cutting_nothing_changes_nothing(family: str) -> None:
+    built = model(family)
+    same = cut(built, Masks.full(built))
+    assert same is not built
+    assert same.config.to_dict() == built.config.to_dict()
+    assert_close(same.state_dict(), built.state_dict(), rtol=0, atol=0)
+
+
+@EVERY
+@ATTENTIONS
+def test_a_cut_model_survives_the_disk_and_trains_on(family: str, attention: str, tmp_path) -> None:
+    built = model(family)
+    full = Masks.full(built)
+    heads = [torch.arange(HEADS) > layer for layer in range(len(full.heads))]
+    neurons = [torch.arange(NEURONS) != 3 + layer for layer in range(len(full.neurons))]
+    small = cut(built, Masks(tuple(heads), tuple(neurons)))
+    checkpoint.save(small, tmp_path)
+    loaded = checkpoint.load(tmp_path, attention=attention)
+    batch = batch_of(built)
+    with torch.no_grad():
+        assert_close(loaded(**batch).logits, small(**batch).logits)
+    assert families.shape_of(loaded.config) == families.shape_of(small.config) != families.shape_of(built.config)
+    assert checkpoint.parameters(loaded) == checkpoint.parameters(small) < checkpoint.parameters(built)
+    labels, losses = torch.tensor([0, 1, 2]), []
+    optimizer = torch.optim.SGD(loaded.parameters(), lr=0.05)
+    for _ in range(3):
+        loss = loaded(**batch, labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(parts.query.weight.grad is not None for parts in families.parts(loaded))
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[2] < losses[1] < losses[0]

@@ -1,0 +1,33 @@
+"""Every key of a pipeline and of the cards says what it means."""
+
+from typing import Any
+
+import pytest
+
+from compress.config.schema import pipeline_schema
+from compress.config.settings import Pipeline, Settings
+
+
+def groups() -> list[type[Settings]]:
+    found: list[type[Settings]] = []
+    waiting: list[Any] = [Settings]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        found += below
+        waiting += below
+    return sorted(found, key=lambda group: group.__name__)
+
+
+@pytest.mark.parametrize("group", groups(), ids=lambda group: group.__name__)
+def test_every_key_is_described(group: type[Settings]) -> None:
+    assert group.__doc__
+    for name, field in group.model_fields.items():
+        assert field.description, f"{group.__name__}.{name}"
+
+
+def test_the_published_schema_is_of_what_a_person_writes() -> None:
+    schema = pipeline_schema()
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == ["name", "task", "students"]
+    assert "required" not in schema["$defs"]["Teacher"]
+    assert set(schema["properties"]) == set(Pipeline.model_fields)

@@ -1,0 +1,21 @@
+"""Every example is valid and can be planned."""
+
+from pathlib import Path
+
+import pytest
+
+from compress.config.pipeline import load
+from compress.run import checks
+from compress.run.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = [ROOT / "pipeline.yaml", *sorted((ROOT / "examples").glob("*/pipeline.yaml"))]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_examples_are_valid(path: Path) -> None:
+    loaded = load(path)
+    checks.check(loaded)
+    items = Plan(loaded).items()
+    assert items[0].step.name == "teacher"
+    assert items[-1].step.name == "report"

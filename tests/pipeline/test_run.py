@@ -1,0 +1,162 @@
+"""Whole runs on tiny models: from rows to a verdict."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import project
+import pytest
+
+from compress.cli.main import code
+from compress.report import record
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("finished")
+    assert code(["run", str(project.write(folder))]) == 0
+    return folder
+
+
+def weights(folder: Path) -> dict[str, str]:
+    """Digests of all weights and exported files of a run."""
+    files = [*folder.rglob("*.safetensors"), *folder.rglob("*.onnx")]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_run_ends_with_a_report_of_every_variant(finished: Path) -> None:
+    found = record.load(finished / "runs" / "demo" / "report" / "report.json")
+    assert [(variant.model, variant.id) for variant in found.variants] == [
+        ("teacher", "pytorch-fp32"),
+        ("teacher", "onnxruntime-fp32"),
+        ("small", "onnxruntime-fp32"),
+        ("small", "onnxruntime-fp16"),
+        ("small", "onnxruntime-int8"),
+        ("narrow", "onnxruntime-fp32"),
+        ("narrow", "onnxruntime-fp16"),
+        ("narrow", "onnxruntime-int8"),
+    ]
+    assert found.data.test.rows == 40
+    for variant in found.variants:
+        correct = [
+            guess == gold
+            for guess, gold in zip(record.unpack(variant.predictions), record.unpack(found.gold), strict=True)
+        ]
+        assert variant.metrics["accuracy"] == pytest.approx(sum(correct) / 40)
+        assert variant.latency[0].p50_ms <= variant.latency[0].p99_ms
+        assert variant.peak_memory_bytes
+    assert found.variants[1].parity is not None
+    assert found.variants[1].parity.max_abs < 1e-4
+    assert found.structures["small"].layers == (record.Layer(heads=2, neurons=32),)
+    assert [stage.name for stage in found.stages][:3] == ["teacher", "distill/small", "prune/small"]
+
+
+def test_the_teacher_learns_and_the_fp32_export_agrees_with_it(finished: Path) -> None:
+    found = record.load(finished / "runs" / "demo" / "report" / "report.json")
+    assert found.variants[0].metrics["accuracy"] >= 0.9
+    assert found.variants[1].agreement == 1
+
+
+def test_a_second_run_makes_nothing(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*.json") if path.name != "lock.json"}
+    assert code(["run", str(finished / "pipeline.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert out.count("up to date") == 9
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_an_export_folder_answers_without_this_program(finished: Path) -> None:
+    folder = finished / "runs" / "demo" / "export" / "small" / "onnxruntime"
+    assert {path.name for path in folder.iterdir()} >= {
+        "manifest.json",
+        "tokenizer.json",
+        "config.json",
+        "preprocess.json",
+        "predict.py",
+        "onnx",
+    }
+    assert {path.name for path in (folder / "onnx").iterdir()} == {
+        "model.onnx",
+        "model_fp16.onnx",
+        "model_quantized.onnx",
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", str(folder / "predict.py"), "kitchen light please"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    label, probability = done.stdout.split()
+    assert label in ("light", "music")
+    assert 0.5 <= float(probability) <= 1
+    manifest = json.loads((folder / "manifest.json").read_text())
+    digest = hashlib.sha256((folder / "onnx" / "model.onnx").read_bytes()).hexdigest()
+    assert manifest["files"]["onnx/model.onnx"]["sha256"] == digest
+
+
+def test_the_same_seed_gives_the_same_weights(finished: Path, tmp_path: Path) -> None:
+    assert code(["run", str(project.write(tmp_path)), "--until", "export"]) == 0
+    assert weights(tmp_path / "runs") == weights(finished / "runs")
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from compress.cli.watch import Terminal
+
+    path = project.write(tmp_path)
+    calls = 0
+
+    def progress(self: Terminal, done: int, total: int, note: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls in (6, 14, 20):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Terminal, "progress", progress)
+    codes = [code(["run", str(path), "--until", "distill"]) for _ in range(5)]
+    assert codes.count(130) == 3
+    assert codes[-1] == 0
+    assert "goes on from its last checkpoint" in capsys.readouterr().err
+    made = weights(tmp_path / "runs")
+    assert len(made) == 3
+    assert made == {name: digest for name, digest in weights(finished / "runs").items() if name in made}
+    assert not (tmp_path / "runs" / "demo" / ".work" / "teacher").exists()
+
+
+def test_a_failed_gate_exits_1(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code(["run", str(finished / "pipeline.yaml"), "--set", "gate.size.max_mb=0.001"]) == 1
+    assert code(["gate", str(finished / "runs" / "demo")]) == 1
+    capsys.readouterr()
+    assert code(["run", str(finished / "pipeline.yaml")]) == 0
+
+
+def test_a_changed_artifact_is_noticed_before_it_is_read(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    path = folder / "runs" / "demo" / "teacher" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    assert (
+        code(["run", str(folder / "pipeline.yaml"), "--set", "students.small.distill.epochs=3", "--until", "distill"])
+        == 2
+    )
+    err = capsys.readouterr().err
+    assert "has been changed (its SHA-256 differs)" in err
+    assert "--from teacher" in err
+
+
+def test_pretrained_weights_come_from_a_folder(finished: Path, tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    teacher = finished / "runs" / "demo" / "teacher"
+    sets = ["--set", f"teacher.model={{folder: {teacher}}}", "--until", "teacher"]
+    assert code(["run", str(path), *sets]) == 0
+    wrong = ["--set", f"teacher.model={{folder: {teacher}, sha256: {'0' * 64}}}", "--until", "teacher"]
+    assert code(["run", str(path), *wrong]) == 2

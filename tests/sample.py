@@ -1,0 +1,155 @@
+"""A made-up report for the tests of everything that reads one: a teacher and two students in three precisions."""
+
+import random
+
+from compress.config import settings
+from compress.report.record import (
+    Cell,
+    Data,
+    Epoch,
+    Layer,
+    Machine,
+    Parity,
+    Record,
+    Split,
+    Stage,
+    Structure,
+    Task,
+    Variant,
+    pack,
+)
+
+LABELS = ("alarm", "calendar", "lights", "music", "news", "shopping", "timer", "weather")
+SHAPES = ((1, 16), (1, 64), (8, 16), (8, 64))
+_COST = (1.0, 3.4, 6.9, 27.0)
+# model, runtime, precision, share wrong, parameters, bytes, ms at the first shape, memory
+_ROWS = (
+    ("teacher", "pytorch", "fp32", 0.047, 22_713_608, 90_868_376, 8.49, 402e6),
+    ("teacher", "onnxruntime", "fp32", 0.047, 22_713_608, 91_004_120, 4.08, 214e6),
+    ("small", "pytorch", "fp32", 0.052, 10_651_400, 42_611_744, 4.45, 341e6),
+    ("small", "onnxruntime", "fp32", 0.052, 10_651_400, 42_733_981, 2.11, 161e6),
+    ("small", "onnxruntime", "fp16", 0.052, 10_651_400, 21_391_220, 2.34, 142e6),
+    ("small", "onnxruntime", "int8", 0.058, 10_651_400, 11_002_467, 0.63, 98e6),
+    ("tiny", "pytorch", "fp32", 0.066, 4_386_184, 17_549_008, 1.77, 312e6),
+    ("tiny", "onnxruntime", "fp32", 0.066, 4_386_184, 17_640_233, 0.71, 112e6),
+    ("tiny", "onnxruntime", "fp16", 0.067, 4_386_184, 8_832_901, 0.79, 104e6),
+    ("tiny", "onnxruntime", "int8", 0.081, 4_386_184, 4_561_730, 0.29, 83e6),
+)
+
+
+def record(*, rows: int = 600, seed: int = 7, **changes: object) -> Record:
+    """The report, with some of its fields changed."""
+    generator = random.Random(seed)
+    gold = [generator.randrange(len(LABELS)) for _ in range(rows)]
+    hard = generator.sample(range(rows), rows)
+    answered = {row[:3]: _answers(gold, row[3], hard[number // 3 :], generator) for number, row in enumerate(_ROWS)}
+    teacher = answered["teacher", "pytorch", "fp32"]
+    fields: dict[str, object] = {
+        "name": "voice-commands",
+        "created": "2026-11-20T09:30:00Z",
+        "command": "compress run pipeline.yaml",
+        "seed": 0,
+        "versions": {"compress": "0.1.0", "python": "3.12.4", "torch": "2.13.0", "transformers": "5.23.0"},
+        "machine": Machine(
+            machine_class="x86_64/AMD EPYC 7R13/2c/avx2",
+            processor="AMD EPYC 7R13",
+            physical_cores=2,
+            logical_cores=2,
+            memory_bytes=16_000_000_000,
+            system="Linux 6.8",
+            architecture="x86_64",
+            features=("avx2",),
+        ),
+        "task": Task(type="text-classification", labels=LABELS, metric="accuracy", max_length=64),
+        "data": Data(
+            train=Split(rows=6000, sha256="11" * 32),
+            validation=Split(rows=400, sha256="22" * 32),
+            test=Split(rows=rows, sha256="33" * 32),
+        ),
+        "measure": settings.Measure(),
+        "gate": settings.Gate(
+            accuracy=settings.AccuracyGate(keep=0.97),
+            latency=settings.LatencyGate(p95_ms=3, speedup=3),
+            size=settings.SizeGate(max_mb=45),
+        ),
+        "stages": _stages(),
+        "gold": pack(gold),
+        "variants": tuple(_variant(row, gold, answered[row[:3]], teacher) for row in _ROWS),
+        "structures": {
+            "small": _structure(
+                (12, 11, 9, 8, 10, 12), (1536, 1328, 1016, 872, 760, 1152), Layer(heads=12, neurons=1536)
+            ),
+            "tiny": _structure((3, 2, 3, 4), (600, 416, 392, 512), Layer(heads=4, neurons=768)),
+        },
+    }
+    return Record.model_validate({**fields, **changes})
+
+
+def _answers(gold: list[int], wrong: float, hard: list[int], generator: random.Random) -> list[int]:
+    """Answers with a share wrong; every model errs first on the same hard rows, mostly by taking a label for the next."""
+    answers = list(gold)
+    for row in hard[: round(wrong * len(gold))]:
+        step = 1 if generator.random() < 0.6 else generator.randrange(1, len(LABELS))
+        answers[row] = (gold[row] + step) % len(LABELS)
+    return answers
+
+
+def _variant(row: tuple, gold: list[int], answers: list[int], teacher: list[int]) -> Variant:
+    model, runtime, precision, _, parameters, size, first_ms, memory = row
+    lossy = {"fp32": 2e-6, "fp16": 1.4e-3, "int8": 0.11}[precision]
+    return Variant(
+        model=model,
+        runtime=runtime,
+        precision=precision,
+        parameters=parameters,
+        size_bytes=size,
+        metrics={"accuracy": sum(map(int.__eq__, gold, answers)) / len(gold), "f1_macro": 0.93},
+        predictions=pack(answers),
+        agreement=sum(map(int.__eq__, answers, teacher)) / len(gold),
+        parity=None
+        if runtime == "pytorch"
+        else Parity(max_abs=3.2 * lossy, mean_abs=lossy, agreement=0.995, rows=128, tolerance=0.5),
+        latency=tuple(
+            cell(batch, sequence, first_ms * cost, 8.49 * cost)
+            for (batch, sequence), cost in zip(SHAPES, _COST, strict=True)
+        ),
+        same_rows=cell(1, None, first_ms * 1.2, 8.49 * 1.2),
+        peak_memory_bytes=int(memory),
+    )
+
+
+def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float) -> Cell:
+    """The latency of one shape, its other percentiles made from the median."""
+    return Cell(
+        batch=batch,
+        sequence=sequence,
+        p50_ms=p50_ms,
+        p90_ms=p50_ms * 1.06,
+        p95_ms=p50_ms * 1.11,
+        p99_ms=p50_ms * 1.3,
+        mean_ms=p50_ms * 1.02,
+        rows_per_s=1000 * batch / p50_ms,
+        samples=150,
+        speedup=reference_ms / p50_ms,
+    )
+
+
+def _structure(heads: tuple[int, ...], neurons: tuple[int, ...], of: Layer) -> Structure:
+    return Structure(layers=tuple(Layer(heads=h, neurons=n) for h, n in zip(heads, neurons, strict=True)), of=of)
+
+
+def _stages() -> tuple[Stage, ...]:
+    def history(epochs: int, loss: float, top: float) -> tuple[Epoch, ...]:
+        return tuple(
+            Epoch(epoch=n, loss=loss * 0.62 ** (n - 1), validation=top - 0.11 * 0.55**n) for n in range(1, epochs + 1)
+        )
+
+    return (
+        Stage(name="teacher", seconds=512, reused=True, history=history(3, 0.81, 0.958)),
+        Stage(name="distill/small", seconds=391, history=history(6, 2.9, 0.953)),
+        Stage(name="distill/tiny", seconds=248, history=history(8, 3.4, 0.94)),
+        Stage(name="prune/small", seconds=97, history=history(2, 1.3, 0.951)),
+        Stage(name="prune/tiny", seconds=71, history=history(2, 1.6, 0.937), notes=("12 of 16 heads left",)),
+        Stage(name="export", seconds=41),
+        Stage(name="measure", seconds=388),
+    )

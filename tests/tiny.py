@@ -1,0 +1,87 @@
+"""Tiny random models, batches and tokenizers for tests. No network, no files but those asked for."""
+
+import string
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizer, PreTrainedModel
+from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
+
+from compress.encoders.families import FAMILIES, family_of
+
+VOCABULARY = 100
+WORDS = ("the", "a", "film", "movie", "good", "bad", "great", "dull", "not", "very", "light", "on", "off", "turn")
+
+
+def model(
+    family: str = "bert",
+    *,
+    layers: int = 2,
+    hidden: int = 32,
+    heads: int = 4,
+    intermediate: int = 64,
+    labels: int = 3,
+    seed: int = 0,
+    attention: str = "sdpa",
+) -> PreTrainedModel:
+    """A classification model with random weights, biases and norms, in eval mode. Takes at most 64 tokens."""
+    row = FAMILIES[family]
+    shape = {
+        row.layers_key: layers,
+        row.hidden_key: hidden,
+        row.heads_key: heads,
+        row.intermediate_key: intermediate,
+    }
+    if row.embedding_key:
+        shape[row.embedding_key] = hidden // 2
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=VOCABULARY,
+        max_position_embeddings=66 if row.positions_after_padding else 64,
+        num_labels=labels,
+        **shape,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        built = AutoModelForSequenceClassification.from_config(config, attn_implementation=attention)
+        with torch.no_grad():
+            for parameter in built.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return built.eval()
+
+
+def batch(model: PreTrainedModel, rows: int = 3, length: int = 8, seed: int = 0) -> dict[str, Tensor]:
+    """Random token ids (rows, length): the first row full, each next one a token shorter (at least two tokens)."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(5, VOCABULARY, (rows, length), generator=generator)
+    lengths = (length - torch.arange(rows)).clamp(min=2)
+    mask = (torch.arange(length) < lengths[:, None]).long()
+    ids = torch.where(mask.bool(), ids, torch.tensor(model.config.pad_token_id))
+    made = {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "token_type_ids": (torch.arange(length) >= length // 2).long() * mask,
+    }
+    return {name: made[name] for name in family_of(model).inputs}
+
+
+def tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer of fewer than 100 tokens that spells every lower-case word, saved to the folder."""
+    letters = string.ascii_lowercase
+    tokens = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *letters,
+        *(f"##{letter}" for letter in letters),
+        *WORDS,
+        ".",
+        ",",
+    ]
+    unique = list(dict.fromkeys(tokens))
+    made = BertTokenizer(vocab={token: index for index, token in enumerate(unique)}, model_max_length=64)
+    made.save_pretrained(folder)
+    return made

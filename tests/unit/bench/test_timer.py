@@ -1,0 +1,123 @@
+import gc
+import os
+import queue
+import sys
+import threading
+import time
+
+import numpy
+import pytest
+
+from compress.bench.timer import interleave, pin, speedup, summary
+
+
+def test_every_round_times_every_call_once_in_a_seeded_order():
+    def orders(seed):
+        seen = []
+        calls = {name: (lambda name=name: seen.append(name)) for name in "abcd"}
+        samples = interleave(calls, rounds=6, seed=seed, warmup=0, settle=0)
+        assert {name: len(times) for name, times in samples.items()} == dict.fromkeys("abcd", 6)
+        return ["".join(seen[start : start + 4]) for start in range(0, 24, 4)]
+
+    first = orders(3)
+    assert all(sorted(order) == list("abcd") for order in first)
+    assert len(set(first)) > 1
+    assert first == orders(3)
+    assert first != orders(4)
+
+
+def test_warmup_and_settling_calls_are_not_samples():
+    count = 0
+
+    def call():
+        nonlocal count
+        count += 1
+
+    samples = interleave({"a": call}, rounds=4, seed=0, warmup=5, settle=2, repeat=3)
+    assert len(samples["a"]) == 12
+    assert count == 5 + 4 * (2 + 3)
+
+
+def test_samples_are_milliseconds_of_the_right_call():
+    samples = interleave({"slow": lambda: time.sleep(0.02), "quick": lambda: None}, rounds=3, seed=0, warmup=0)
+    assert 20 <= min(samples["slow"]) < 200
+    assert max(samples["quick"]) < 20
+
+
+def test_the_collector_is_off_while_timing_and_on_afterwards():
+    on = []
+    interleave({"a": lambda: on.append(gc.isenabled())}, rounds=2, seed=0, warmup=0)
+    assert not any(on)
+    assert gc.isenabled()
+
+    def fails():
+        raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        interleave({"a": fails}, rounds=1, seed=0, warmup=0)
+    assert gc.isenabled()
+
+
+def test_progress_is_told():
+    told = []
+    interleave({"a": lambda: None}, rounds=3, seed=0, notify=lambda *news: told.append(news))
+    assert told == [(1, 3, "timing"), (2, 3, "timing"), (3, 3, "timing")]
+
+
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"rounds": 1, "repeat": 0}])
+def test_nothing_to_time_is_refused(wrong):
+    with pytest.raises(ValueError, match="at least 1"):
+        interleave({"a": lambda: None}, seed=0, **wrong)
+
+
+def test_summary_is_numpys_percentiles():
+    samples = [float(n) for n in range(1, 101)]
+    latency = summary(samples)
+    assert (latency.p50_ms, latency.p95_ms, latency.samples) == (50.5, pytest.approx(95.05), 100)
+    assert latency.p99_ms == numpy.percentile(samples, 99)
+    assert latency.mean_ms == 50.5
+    with pytest.raises(ValueError, match="no sample"):
+        summary([])
+
+
+def test_speedup_is_the_ratio_of_medians():
+    assert speedup([8, 10, 90], [2, 5, 7]) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems pin no process")
+def test_pin_holds_every_thread_of_the_process_and_lets_go():
+    before = os.sched_getaffinity(0)
+    ask, answers = queue.Queue(), queue.Queue()
+
+    def worker():
+        while ask.get():
+            answers.put(os.sched_getaffinity(0))
+
+    def elsewhere():
+        ask.put(True)
+        return answers.get(timeout=5)
+
+    thread = threading.Thread(target=worker)
+    thread.start()
+    try:
+        assert elsewhere() == before
+        with pin(1) as chosen:
+            assert len(chosen) == 1
+            assert os.sched_getaffinity(0) == elsewhere() == set(chosen)
+        assert os.sched_getaffinity(0) == elsewhere() == before
+    finally:
+        ask.put(False)
+        thread.join()
+
+
+def test_pin_to_no_core_is_refused():
+    with pytest.raises(ValueError, match="at least 1"), pin(0):
+        pass
+
+
+def test_pin_limits_a_loaded_torch():
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    with pin(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

@@ -1,0 +1,154 @@
+"""The command line: what is printed, and the exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import project
+import pytest
+import sample
+
+from compress.cli.main import code
+from compress.report import record
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    exit_code = code([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return exit_code, captured.out, captured.err
+
+
+def test_check_of_a_good_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "check", project.write(tmp_path)) == (0, "demo: no mistakes found.\n", "")
+
+
+def test_check_reports_every_mistake_with_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project.write(tmp_path)
+    path.write_text(path.read_text().replace("max_length", "max_lenght").replace("{max_mb: 5", "{max_mb: 0"))
+    monkeypatch.chdir(tmp_path)
+    exit_code, out, err = run(capsys, "check", "pipeline.yaml")
+    assert (exit_code, out) == (2, "")
+    lines = err.splitlines()
+    assert lines[0].startswith("pipeline.yaml:5: task.max_lenght: no such key. Did you mean `max_length`?")
+    assert (
+        lines[1]
+        == "pipeline.yaml:18: gate.size.max_mb: `0` is not above 0.0; give a number above 0.0. Largest size in MB (10^6 bytes)."
+    )
+    assert lines[2] == "2 errors, nothing was run."
+
+
+def test_a_missing_file_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, _, err = run(capsys, "run", tmp_path / "no.yaml")
+    assert exit_code == 2
+    assert "cannot be read: No such file or directory." in err
+
+
+def test_check_schema_prints_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, out, _ = run(capsys, "check", "--schema")
+    assert exit_code == 0
+    assert json.loads(out)["title"] == "compress pipeline"
+
+
+def test_plan_and_dry_run_say_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = project.write(tmp_path)
+    exit_code, out, _ = run(capsys, "plan", path)
+    assert exit_code == 0
+    assert out.splitlines()[0].split() == ["teacher", "run", "not", "made", "yet"] or out.startswith("> teacher")
+    assert out.splitlines()[-1] == "9 of 9 steps would run."
+    exit_code, dry, _ = run(capsys, "run", path, "--dry-run", "--until", "prune")
+    assert exit_code == 0
+    assert dry.splitlines()[-1] == "3 of 3 steps would run."
+    assert not (tmp_path / "runs").exists()
+
+
+def test_unknown_options_are_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "run", "--no-such-option")[0] == 2
+
+
+def test_an_internal_error_says_so_and_exits_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from compress.bench import machine
+
+    def broken() -> None:
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(machine, "describe", broken)
+    exit_code, _, err = run(capsys, "doctor")
+    assert exit_code == 4
+    assert "RuntimeError: surprise" in err
+    assert "This is a fault of compress" in err
+
+
+def test_doctor_names_targets_and_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, out, _ = run(capsys, "doctor")
+    assert exit_code == 0
+    assert "onnxruntime" in out
+    assert "works" in out
+    assert "transformers" in out
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(0.1, 0), (1.0, 1)])
+def test_gate_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: float, expected: int) -> None:
+    gate = record.settings.Gate(accuracy=record.settings.AccuracyGate(keep=keep))
+    record.save(sample.record(gate=gate), tmp_path / "report.json")
+    exit_code, out, _ = run(capsys, "gate", tmp_path)
+    assert exit_code == expected
+    assert ("fail: " in out) == (expected == 1)
+
+
+def test_gate_against_another_data_set_is_not_comparable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record.save(sample.record(gate=record.settings.Gate()), tmp_path / "a.json")
+    other = sample.record().data.model_copy(update={"test": record.Split(rows=600, sha256="other rows")})
+    record.save(sample.record(gate=record.settings.Gate(), data=other), tmp_path / "b.json")
+    assert run(capsys, "gate", tmp_path / "a.json", "--baseline", tmp_path / "a.json")[0] == 0
+    assert run(capsys, "gate", tmp_path / "a.json", "--baseline", tmp_path / "b.json")[0] == 3
+
+
+def test_report_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record.save(sample.record(), tmp_path / "report.json")
+    assert "teacher" in run(capsys, "report", tmp_path)[1]
+    assert run(capsys, "report", tmp_path, "--format", "markdown")[1].startswith("#")
+    assert json.loads(run(capsys, "report", tmp_path, "--format", "json-schema")[1])["title"] == "Record"
+    assert run(capsys, "report", tmp_path, "--format", "html", "--out", tmp_path / "page.html")[0] == 0
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+    assert run(capsys, "report", tmp_path / "nowhere")[0] == 2
+
+
+def test_init_writes_a_project_that_check_understands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, first in (("train", 0), ("dev", 40)):
+        (tmp_path / f"{name}.tsv").write_text(project.rows(40, first).replace("text", "sentence", 1))
+    folder = tmp_path / "My Project"
+    arguments = ["init", folder, "--train", tmp_path / "train.tsv", "--validation", tmp_path / "dev.tsv"]
+    assert run(capsys, *arguments)[0] == 0
+    assert run(capsys, "check", folder / "pipeline.yaml") == (0, "my-project: no mistakes found.\n", "")
+    exit_code, _, err = run(capsys, *arguments)
+    assert exit_code == 2
+    assert "is there already" in err
+
+
+def test_init_without_data_says_where_to_put_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, out, _ = run(capsys, "init", tmp_path / "new")
+    assert exit_code == 0
+    assert "put train.tsv, validation.tsv and test.tsv" in out
+    exit_code, _, err = run(capsys, "check", tmp_path / "new" / "pipeline.yaml")
+    assert exit_code == 2
+    assert "there is no file" in err
+
+
+@pytest.mark.parametrize("command", ["--help", "plan", "check", "gate"])
+def test_light_commands_import_nothing_heavy(tmp_path: Path, command: str) -> None:
+    path = project.write(tmp_path)
+    record.save(sample.record(), tmp_path / "report.json")
+    arguments = {"--help": ["--help"], "gate": ["gate", str(tmp_path)]}.get(command, [command, str(path)])
+    script = (
+        "import sys; from compress.cli.main import code; "
+        f"code({arguments!r}); "
+        "heavy = {'torch', 'transformers', 'datasets', 'sklearn', 'onnx', 'onnxruntime', 'altair', 'scipy', 'pandas'} & set(sys.modules); "
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,132 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import tiny
+import torch
+from transformers import AutoConfig, AutoModel
+
+from compress.config.settings import Architecture
+from compress.encoders import families
+from compress.errors import InputError
+
+
+def test_importing_the_table_does_not_import_torch() -> None:
+    code = "import sys, compress.encoders.families, compress.encoders.source; print(sorted({'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert seen.stdout.strip() == "[]"
+
+
+def test_an_unknown_architecture_is_refused_with_the_way_to_add_it() -> None:
+    with pytest.raises(
+        InputError, match=r"`deberta-v2` is not known. Known: albert, bert, .* row in compress/encoders/families.py"
+    ):
+        families.family_of(AutoConfig.for_model("deberta-v2"))
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "value"),
+    [
+        ("albert", "num_hidden_groups", 2),
+        ("bert", "is_decoder", True),
+        ("roberta", "position_embedding_type", "relative_key"),
+    ],
+)
+def test_a_variant_that_the_row_does_not_cover_is_refused(family: str, key: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"`{key}: {value}` is not supported"):
+        families.family_of(AutoConfig.for_model(family, **{key: value}))
+
+
+def test_a_bare_encoder_has_a_pooler_and_no_classifier() -> None:
+    bare = AutoModel.from_config(tiny.model("bert").config)
+    assert families.base(bare) is bare
+    assert families.pooler(bare) is bare.pooler.dense
+    assert families.classifier(bare) == []
+    assert len(families.parts(bare)) == 2
+
+
+def test_an_equal_embedding_width_follows_the_hidden_width_and_another_one_stays() -> None:
+    narrow = Architecture(hidden=16)
+    same = AutoConfig.for_model("electra", embedding_size=32, hidden_size=32, num_attention_heads=4)
+    other = AutoConfig.for_model("electra", embedding_size=8, hidden_size=32, num_attention_heads=4)
+    assert families.configured(same, narrow).embedding_size == 16
+    assert families.configured(other, narrow).embedding_size == 8
+
+
+def test_what_the_architecture_leaves_out_is_the_teachers() -> None:
+    config = tiny.model("distilbert", labels=5).config
+    student = families.configured(config, Architecture(layers=1))
+    assert families.shape_of(student) == (1, 32, (4,), (64,))
+    assert (student.num_labels, student.vocab_size) == (5, config.vocab_size)
+    assert families.configured(config, Architecture()).to_dict() == config.to_dict()
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(InputError, match="`hidden: 30` is not a multiple of `heads: 4`"):
+        families.configured(tiny.model().config, Architecture(hidden=30))
+
+
+def pruned_config(**changes: object):
+    config = tiny.model().config
+    config.compress = {"heads": [[0, 2], [3]], "neurons": [64, 5], "head_size": 8} | changes
+    return config
+
+
+def test_the_shape_of_a_pruned_model_is_uneven() -> None:
+    assert families.shape_of(pruned_config()) == (2, 32, (2, 1), (64, 5))
+    assert families.pruned_of(pruned_config()) == (((0, 2), (3,)), (64, 5), 8)
+    assert families.head_size(pruned_config()) == 8
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"heads": [[0, 2]]},
+        {"heads": [[0], []]},
+        {"heads": [[0], [4]]},
+        {"heads": [[1, 0], [2]]},
+        {"heads": [[1, 1], [2]]},
+        {"neurons": [64, 0]},
+        {"neurons": [65, 1]},
+        {"neurons": [64]},
+        {"head_size": 0},
+    ],
+)
+def test_a_compress_entry_that_does_not_fit_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="does not fit a bert model of 2 layers"):
+        families.pruned_of(pruned_config(**changes))
+
+
+@pytest.mark.parametrize("changes", [{"heads": 3}, {"neurons": ["x", "y"]}, {"head_size": None}])
+def test_a_compress_entry_that_cannot_be_read_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"`compress` entry of config\.json cannot be read"):
+        families.pruned_of(pruned_config(**changes))
+
+
+def test_a_pruned_model_gives_its_shape_whole_or_not_at_all() -> None:
+    assert families.shape_of(families.configured(pruned_config(), Architecture())) == families.shape_of(pruned_config())
+    with pytest.raises(InputError, match="cannot take another shape from a pruned model"):
+        families.configured(pruned_config(), Architecture(layers=1))
+
+
+def test_roberta_loses_the_positions_up_to_its_padding_id() -> None:
+    config = AutoConfig.for_model("roberta", max_position_embeddings=514)
+    assert families.max_length(config) == 512
+    assert families.max_length(AutoConfig.for_model("bert", max_position_embeddings=512)) == 512
+
+
+def test_a_shared_layer_is_counted_each_time_in_the_shape_and_once_in_the_modules() -> None:
+    model = tiny.model("albert", layers=3)
+    assert families.shape_of(model.config).heads == (4, 4, 4)
+    assert len(families.layers(model)) == 1
+    assert families.calls(model.config) == 3
+
+
+def test_tiny_batches_have_padding_and_repeat() -> None:
+    model = tiny.model("roberta")
+    batch = tiny.batch(model)
+    assert batch["attention_mask"].sum(1).tolist() == [8, 7, 6]
+    assert (batch["input_ids"] == 1).sum().item() == 3
+    assert all(torch.equal(batch[name], again) for name, again in tiny.batch(model).items())

@@ -1,0 +1,202 @@
+import copy
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from compress.config.settings import Architecture
+from compress.encoders import projection
+from compress.encoders.families import FAMILIES, configured, layers, parts
+from compress.encoders.initialize import evenly, first_weights
+from compress.errors import InputError
+
+LAYERS = 3
+EVERY = pytest.mark.parametrize("family", FAMILIES)
+
+
+def student_of(teacher: PreTrainedModel, seed: int = 7, **shape: int) -> PreTrainedModel:
+    torch.manual_seed(seed)
+    return AutoModelForSequenceClassification.from_config(configured(teacher.config, Architecture(**shape)))
+
+
+def batches(model: PreTrainedModel) -> list[dict[str, Tensor]]:
+    return [tiny.batch(model, rows=16, length=length, seed=length) for length in (6, 12, 9)]
+
+
+def logits(model: PreTrainedModel) -> Tensor:
+    with torch.inference_mode():
+        answers: Tensor = model.eval()(**tiny.batch(model, rows=32, length=10, seed=99)).logits
+    return answers
+
+
+def projected(teacher: PreTrainedModel, chosen: tuple[int, ...] = (0, 1, 2), **shape: int) -> PreTrainedModel:
+    student = student_of(teacher, **shape)
+    first_weights(student, teacher, start="pca", layers=chosen, batches=batches(teacher))
+    return student
+
+
+def unexplained(student: PreTrainedModel, teacher: PreTrainedModel) -> float:
+    """Share of the variance of the teacher's logits, over rows, that the student's miss."""
+    wanted = logits(teacher)
+    return float((logits(student) - wanted).pow(2).mean() / (wanted - wanted.mean(0)).pow(2).mean())
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "expected"),
+    [
+        (3, 6, (0, 2, 5)),
+        (4, 6, (0, 2, 3, 5)),
+        (6, 12, (0, 2, 4, 7, 9, 11)),
+        (6, 6, (0, 1, 2, 3, 4, 5)),
+        (2, 12, (0, 11)),
+        (1, 12, (11,)),
+        (1, 1, (0,)),
+    ],
+)
+def test_layers_are_spread_evenly_with_the_first_and_the_last(
+    student: int, teacher: int, expected: tuple[int, ...]
+) -> None:
+    assert evenly(student, teacher) == expected
+
+
+@EVERY
+def test_a_student_with_all_layers_copied_is_the_teacher(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    student = student_of(teacher)
+    assert not torch.equal(logits(student), logits(teacher))
+    first_weights(student, teacher, start="layers", layers=(0, 1, 2))
+    assert torch.equal(logits(student), logits(teacher))
+
+
+@EVERY
+def test_the_chosen_layers_are_copied_and_stay_apart_from_the_teachers(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    student = student_of(teacher, layers=2)
+    first_weights(student, teacher, start="layers", layers=(0, 2))
+    sources = layers(teacher)
+    for made, source in zip(layers(student), sources if len(sources) == 1 else (sources[0], sources[2]), strict=True):
+        for one, other in zip(made.parameters(), source.parameters(), strict=True):
+            assert torch.equal(one, other)
+            assert one.data_ptr() != other.data_ptr()
+
+
+@EVERY
+def test_a_projection_to_the_teachers_own_shape_is_the_teacher(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    assert_close(logits(projected(teacher)), logits(teacher), atol=1e-4, rtol=0)
+
+
+@EVERY
+def test_a_projection_to_more_neurons_is_the_teacher_until_it_is_trained(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS, intermediate=48)
+    student = projected(teacher, intermediate=64)
+    assert_close(logits(student), logits(teacher), atol=1e-4, rtol=0)
+    assert parts(student)[0].up.weight[48:].abs().min() > 0
+
+
+@EVERY
+@pytest.mark.parametrize(
+    "shape",
+    [{"hidden": 24}, {"hidden": 24, "heads": 2}, {"heads": 2}, {"heads": 8}, {"intermediate": 40}],
+    ids=["hidden", "hidden and heads", "larger heads", "smaller heads", "neurons"],
+)
+def test_a_smaller_projection_answers_like_the_teacher(family: str, shape: dict[str, int]) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    assert unexplained(projected(teacher, **shape), teacher) < 0.7
+    assert unexplained(student_of(teacher, **shape), teacher) > 0.9
+
+
+@EVERY
+def test_layers_left_out_are_bridged(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    copied = student_of(teacher, layers=2)
+    first_weights(copied, teacher, start="layers", layers=(0, 2))
+    assert unexplained(projected(teacher, (0, 2), layers=2), teacher) < unexplained(copied, teacher)
+
+
+@EVERY
+def test_a_projection_is_deterministic_finite_and_leaves_the_teacher_as_it_is(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS).train()
+    before = copy.deepcopy(teacher.state_dict())
+    students = [projected(teacher, (0, 2), layers=2, hidden=24, heads=2, intermediate=40) for _ in range(2)]
+    states = [student.state_dict() for student in students]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    assert all(value.isfinite().all() for value in states[0].values())
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    assert teacher.training
+    hooks = [
+        module._forward_hooks or module._forward_pre_hooks
+        for model in (teacher, *students)
+        for module in model.modules()
+    ]
+    assert not any(hooks)
+
+
+@pytest.mark.parametrize("family", ["electra", "albert"])
+@pytest.mark.parametrize("width", [8, 24], ids=["narrower", "the students own width"])
+def test_an_embedding_width_of_its_own_is_projected(family: str, width: int) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    config = configured(teacher.config, Architecture(hidden=24))
+    config.embedding_size = width
+    torch.manual_seed(0)
+    student = AutoModelForSequenceClassification.from_config(config)
+    if family == "albert" and width == 24:  # there is a projection behind them always
+        with pytest.raises(InputError, match="the student's embeddings are 24 wide and the teacher's only 16"):
+            first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=batches(teacher))
+        return
+    first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=batches(teacher))
+    assert unexplained(student, teacher) < 0.9
+
+
+def test_a_random_start_changes_nothing() -> None:
+    teacher = tiny.model()
+    student = student_of(teacher, hidden=16)
+    before = copy.deepcopy(student.state_dict())
+    first_weights(student, teacher, start="random", layers=(9,))
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+
+
+def test_only_as_many_batches_are_taken_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.model()
+    given = batches(model)
+    monkeypatch.setattr(projection, "POSITIONS", 32 * 12)
+    joined = projection._joined(iter(given), model.device)
+    assert {name: value.shape for name, value in joined.items()} == dict.fromkeys(given[0], (32, 12))
+    assert torch.equal(joined["input_ids"][16:], given[1]["input_ids"])
+    assert not joined["attention_mask"][:16, 6:].any()
+    monkeypatch.setattr(projection, "POSITIONS", 1)
+    assert len(projection._joined(given, model.device)["input_ids"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked", "message"),
+    [
+        ({"layers": 2}, {"start": "layers", "layers": (0,)}, "start_layers: 1 layers are given for a student of 2"),
+        ({"layers": 1}, {"start": "pca", "layers": (2,)}, "start_layers: the teacher's layers are 0 to 1, not 2"),
+        ({"hidden": 16, "heads": 2}, {"start": "layers", "layers": (0, 1)}, "weight of the embeddings' word is"),
+        ({"heads": 2}, {"start": "layers", "layers": (0, 1)}, "its heads are 16 wide and the teacher's 8"),
+        ({"intermediate": 32}, {"start": "layers", "layers": (0, 1)}, "of layer 0 is"),
+        ({"hidden": 64}, {"start": "pca", "layers": (0, 1)}, "a student of width 64 cannot"),
+        ({"hidden": 16}, {"start": "pca", "layers": (0, 1)}, "needs training rows, and there is none"),
+    ],
+)
+def test_what_cannot_be_matched_is_an_error(shape: dict[str, int], asked: dict[str, Any], message: str) -> None:
+    teacher = tiny.model()
+    with pytest.raises(InputError, match=message):
+        first_weights(student_of(teacher, **shape), teacher, **asked)
+
+
+def test_another_family_vocabulary_or_number_of_labels_is_an_error() -> None:
+    teacher = tiny.model()
+    with pytest.raises(InputError, match="a roberta student cannot take its first weights from a bert teacher"):
+        first_weights(tiny.model("roberta"), teacher, start="layers", layers=(0, 1))
+    with pytest.raises(InputError, match="the student has 5 labels and the teacher 3"):
+        first_weights(tiny.model(labels=5), teacher, start="layers", layers=(0, 1))
+    small = tiny.model()
+    small.resize_token_embeddings(90, mean_resizing=False)
+    with pytest.raises(InputError, match="the student has 90 token embeddings and the teacher 100"):
+        first_weights(small, teacher, start="pca", layers=(0, 1))

@@ -1,0 +1,132 @@
+import base64
+import json
+import zlib
+
+import pytest
+import sample
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compress.errors import InputError
+from compress.report import record as records
+from compress.report.record import Record, pack, unpack
+
+
+@pytest.fixture(scope="module")
+def report():
+    return sample.record(rows=50)
+
+
+@given(st.lists(st.integers(0, 65535), max_size=300))
+def test_unpacking_undoes_packing(ids):
+    assert unpack(pack(ids)) == ids
+
+
+def test_packed_ids_are_little_endian_words():
+    assert zlib.decompress(base64.b64decode(pack([1, 513]))) == bytes([1, 0, 1, 2])
+    with pytest.raises(OverflowError):
+        pack([65536])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "!!", "AAAA", pack(list(range(500)))[:40], base64.b64encode(zlib.compress(b"odd")).decode()]
+)
+def test_what_is_not_packed_is_refused(text):
+    with pytest.raises(InputError, match="not packed label ids"):
+        unpack(text)
+
+
+def test_a_record_survives_the_round_trip(report, tmp_path):
+    path = tmp_path / "deep" / "report.json"
+    records.save(report, path)
+    assert records.load(path) == report
+    assert json.loads(path.read_text())["variants"][5]["id"] == "onnxruntime-int8"
+
+
+def test_a_record_is_found_in(report):
+    assert report.students == ("small", "tiny")
+    assert report.reference is report.variants[0]
+    assert report.variant("tiny", "onnxruntime-int8").size_bytes == 4_561_730
+    assert report.variant("tiny", "tensorrt-fp16") is None
+    assert report.variants[0].cell(8, 64).samples == 150
+    assert report.variants[0].cell(2, 64) is None
+    assert report.shape == (1, 16)
+
+
+def test_the_id_names_a_recipe_that_was_asked_for(report):
+    variant = report.variants[5].model_copy(update={"recipe": "static_qdq"})
+    assert variant.id == "onnxruntime-int8-static_qdq"
+
+
+def broken(report, change):
+    value = report.model_dump(mode="json")
+    change(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: v.pop("record_version"), "report.json: not a report of this program: it has no `record_version`."),
+        (
+            lambda v: v.update(record_version=2),
+            "report.json: has record_version 2; this program reads 1. Update this program",
+        ),
+        (lambda v: v.update(record_version=0), "has record_version 0; this program reads 1. Make the report anew"),
+        (lambda v: v.update(record_version="one"), "has record_version 'one'; this program reads 1."),
+        (lambda v: v.update(record_version=True), "has record_version True; this program reads 1."),
+        (lambda v: v.pop("seed"), "report.json: seed: is missing."),
+        (lambda v: v["task"].update(colour="red"), "report.json: task.colour: no such key."),
+        (
+            lambda v: v["variants"][0].update(size_bytes=-3),
+            "variants[0].size_bytes: Input should be greater than or equal to 0. Seen: -3.",
+        ),
+        (lambda v: v["variants"][1]["latency"][0].update(p50_ms="fast"), "variants[1].latency[0].p50_ms: "),
+        (lambda v: v.update(created="yesterday"), "created: String should match pattern"),
+        (lambda v: v["variants"][2].update(predictions=pack([1])), "small pytorch-fp32: 1 label ids for 50 test rows"),
+        (lambda v: v.update(gold=pack([0] * 1_000_000)), "gold: 51 label ids for 50 test rows"),
+        (lambda v: v.update(gold=pack([8] * 50)), "gold: a label id above 7, the last label's"),
+        (lambda v: v["variants"].append(v["variants"][0]), "two variants of one name: teacher pytorch-fp32"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(report, tmp_path, monkeypatch, change, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.json").write_text(json.dumps(broken(report, change)))
+    with pytest.raises(InputError) as caught:
+        records.load(records.Path("report.json"))
+    assert said in str(caught.value)
+    assert "report.json" in str(caught.value)
+
+
+def test_every_problem_is_told_at_once(report):
+    with pytest.raises(InputError) as caught:
+        records.parse(broken(report, lambda v: (v.pop("seed"), v.pop("name"), v.update(extra=1))), "r.json")
+    assert [str(problem) for problem in caught.value.problems] == [
+        "r.json: name: is missing.",
+        "r.json: seed: is missing.",
+        "r.json: extra: no such key.",
+    ]
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", "7", '"text"', ""])
+def test_what_is_no_report_is_refused(tmp_path, content):
+    path = tmp_path / "report.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"report\.json"):
+        records.load(path)
+
+
+def test_infinite_numbers_are_refused(report):
+    with pytest.raises(InputError, match=r"metrics\.accuracy"):
+        records.parse(broken(report, lambda v: v["variants"][0]["metrics"].update(accuracy=float("nan"))), "r.json")
+
+
+def test_the_schema_describes_every_key():
+    schema = records.schema()
+    assert set(schema["properties"]) == set(Record.model_fields)
+    for name, group in {"Record": schema, **schema["$defs"]}.items():
+        undescribed = [
+            key for key, value in group.get("properties", {}).items() if not {"description", "$ref"} & set(value)
+        ]
+        assert undescribed == [], name
+        assert group["additionalProperties"] is False

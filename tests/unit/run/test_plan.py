@@ -1,0 +1,145 @@
+"""What would run, and why."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import project
+import pytest
+
+from compress.config.pipeline import load
+from compress.errors import InputError
+from compress.run.plan import Plan
+from compress.store import artifact, fingerprint
+
+STEPS = [
+    "teacher",
+    "distill/small",
+    "prune/small",
+    "distill/narrow",
+    "export/teacher/onnxruntime",
+    "export/small/onnxruntime",
+    "export/narrow/onnxruntime",
+    "measure",
+    "report",
+]
+
+
+def planned(folder: Path, *sets: str) -> Plan:
+    return Plan(load(folder / "pipeline.yaml", sets))
+
+
+def make(plan: Plan, names: Iterable[str] = STEPS) -> None:
+    """Pretend that steps ran: their artifacts hold their own names."""
+    for step in plan.steps:
+        if step.name in names:
+            parts = plan.parts(step)
+            with artifact.create(plan.folder(step.name), step.name, parts, fingerprint.digest(parts)) as draft:
+                (draft.folder / "content").write_text(step.name)
+
+
+def states(plan: Plan) -> dict[str, str]:
+    return {item.step.name: item.state for item in plan.items()}
+
+
+def reasons(plan: Plan, name: str) -> tuple[str, ...]:
+    return next(item.reasons for item in plan.items() if item.step.name == name)
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Path:
+    project.write(tmp_path)
+    make(planned(tmp_path))
+    return tmp_path
+
+
+def test_the_steps_come_in_order(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    assert [step.name for step in planned(tmp_path).steps] == STEPS
+    assert set(states(planned(tmp_path)).values()) == {"run"}
+
+
+def test_nothing_runs_when_everything_is_there(done: Path) -> None:
+    assert set(states(planned(done)).values()) == {"fresh"}
+
+
+def test_a_setting_is_named_with_both_values_and_its_place(done: Path) -> None:
+    card = done / "students" / "thin.yaml"
+    card.write_text(card.read_text().replace("epochs: 1", "epochs: 1, temperature: 4"))
+    plan = planned(done)
+    assert reasons(plan, "distill/narrow") == (f"students.narrow.distill.temperature 2.0 -> 4.0, {card}:5",)
+    found = states(plan)
+    assert [name for name, state in found.items() if state == "run"] == ["distill/narrow"]
+    assert [name for name, state in found.items() if state == "later"] == [
+        "export/narrow/onnxruntime",
+        "measure",
+        "report",
+    ]
+
+
+def test_a_setting_from_the_command_line_is_named_so(done: Path) -> None:
+    plan = planned(done, "students.small.prune.heads=0.25")
+    assert reasons(plan, "prune/small") == ("students.small.prune.heads 0.5 -> 0.25, --set students.small.prune.heads",)
+    assert states(plan)["distill/small"] == "fresh"
+
+
+@pytest.mark.parametrize(("split", "first"), [("train", "teacher"), ("dev", "teacher"), ("test", "measure")])
+def test_changed_rows_make_their_readers_run(done: Path, split: str, first: str) -> None:
+    path = done / f"{split}.tsv"
+    path.write_text(path.read_text() + "light\tone more lamp\n")
+    found = states(planned(done))
+    assert next(name for name, state in found.items() if state == "run") == first
+
+
+def test_changed_code_and_versions_are_named(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(done)
+    real = fingerprint.code
+    monkeypatch.setattr(
+        fingerprint,
+        "code",
+        lambda modules: {
+            key: "other" if key == "code.compress.losses.attention" else value for key, value in real(modules).items()
+        },
+    )
+    assert reasons(plan, "distill/narrow") == ("the code of compress.losses.attention changed",)
+    assert states(plan)["distill/small"] == "fresh"
+    monkeypatch.undo()
+    versions = fingerprint.versions
+    monkeypatch.setattr(fingerprint, "versions", lambda packages: {**versions(packages), "version.torch": "9.9"})
+    assert any(reason.startswith("torch 2.") and reason.endswith("-> 9.9") for reason in reasons(plan, "teacher"))
+
+
+def test_a_damaged_artifact_is_made_again(done: Path) -> None:
+    plan = planned(done)
+    (plan.folder("distill/small") / "content").write_text("torn")
+    assert states(plan)["distill/small"] == "run"
+    assert "bytes, not" in reasons(plan, "distill/small")[0]
+
+
+def test_a_stage_that_comes_out_the_same_leaves_the_rest_fresh(done: Path) -> None:
+    plan = planned(done, "students.small.distill.epochs=5")
+    make(plan, ["distill/small"])
+    assert set(states(plan).values()) == {"fresh"}
+
+
+def test_until_takes_what_its_step_needs(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    plan = planned(tmp_path)
+    assert [step.name for step in plan.selected(until="prune/small")] == STEPS[:3]
+    assert [step.name for step in plan.selected(until="export")] == STEPS[:7]
+    with pytest.raises(InputError, match=r"--until prun: no such step `prun`. Did you mean `prune`\?"):
+        plan.selected(until="prun")
+
+
+def test_from_makes_steps_run_though_they_are_fresh(done: Path) -> None:
+    plan = planned(done)
+    items = plan.items(plan.selected(), {"measure"})
+    assert {item.step.name: item.state for item in items}["measure"] == "run"
+    assert next(item.reasons for item in items if item.step.name == "measure") == ("asked for by --from",)
+
+
+def test_a_new_export_does_not_disturb_the_others(done: Path) -> None:
+    text = (done / "pipeline.yaml").read_text()
+    (done / "pipeline.yaml").write_text(text.replace("export:\n", "export:\n  - {target: pytorch, precision: fp32}\n"))
+    found = states(planned(done))
+    assert found["export/small/onnxruntime"] == "fresh"
+    assert found["export/small/pytorch"] == "run"

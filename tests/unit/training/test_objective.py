@@ -1,0 +1,185 @@
+"""The weighted sum of losses between a student and its teacher."""
+
+import copy
+
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+from compress.config.settings import Architecture, Distill
+from compress.encoders.families import FAMILIES, configured
+from compress.encoders.surgery import Masks, cut
+from compress.errors import InputError, UnknownName
+from compress.registry import LOSSES
+from compress.training.objective import Distillation, common_heads, mapped
+
+ALL = dict.fromkeys(LOSSES.names(), 1.0)
+LABELS = torch.tensor([0, 1, 2])
+
+
+def settings(**changes: object) -> Distill:
+    return Distill(**{"losses": ALL, **changes})
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+@pytest.mark.parametrize("hidden", [32, 16])
+def test_every_family_learns_by_every_loss(family: str, hidden: int) -> None:
+    student, teacher = tiny.model(family, layers=2, hidden=hidden, seed=1), tiny.model(family, layers=4)
+    before = copy.deepcopy(teacher.state_dict())
+    objective = Distillation(student, teacher, settings()).train()
+    result = objective(**tiny.batch(student), labels=LABELS)
+    result["loss"].backward()
+    assert set(result["parts"]) == set(ALL)
+    assert all(part.isfinite() and part > 0 for part in result["parts"].values())
+    torch.testing.assert_close(result["loss"], sum(result["parts"].values()), check_dtype=False)
+    gradients = {name for name, weight in objective.named_parameters() if weight.grad is not None}
+    assert {name.split(".")[0] for name in gradients} == {"student"} | (
+        {"projections", "embedding_projection"} if hidden == 16 else set()
+    )
+    assert any("query" in name or "q_lin" in name for name in gradients)
+    assert all(weight.grad is None for weight in teacher.parameters())
+    assert not teacher.training
+    assert same(before, teacher.state_dict())
+    assert not any("teacher" in name for name in objective.state_dict())
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_copy_of_the_teacher_has_nothing_to_learn(name: str) -> None:
+    teacher = tiny.model()
+    student = copy.deepcopy(teacher)
+    # Without dropout, or the student in training mode is no copy.
+    for module in student.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    for layer in student.bert.encoder.layer:
+        layer.attention.self.dropout.p = 0.0
+    objective = Distillation(student, teacher, settings(losses={name: 1.0}, layer_mapping=(0, 1))).train()
+    with torch.no_grad():
+        loss = objective(**tiny.batch(student), labels=LABELS)["loss"]
+    assert loss > 0.1 if name == "hard_label" else loss < 1e-5
+
+
+def test_narrower_students_get_one_projection_a_layer_the_same_for_a_seed() -> None:
+    student, teacher = tiny.model(hidden=16), tiny.model(layers=4)
+    one, same_seed, other = (Distillation(student, teacher, settings(), seed=seed) for seed in (1, 1, 2))
+    assert [tuple(layer.weight.shape) for layer in one.projections] == [(32, 16), (32, 16)]
+    assert same(one.projections.state_dict(), same_seed.projections.state_dict())
+    assert not same(one.projections.state_dict(), other.projections.state_dict())
+    assert not list(Distillation(tiny.model(), teacher, settings()).projections.parameters())
+
+
+def test_hooks_are_set_only_for_what_is_read() -> None:
+    student, teacher = tiny.model(), tiny.model()
+    for losses, inner in (
+        ({"soft_label": 1, "hard_label": 1}, set()),
+        ({"cosine": 1}, {"hidden_states"}),
+        ({"attention": 1, "embedding": 1}, {"attention_scores", "embeddings"}),
+    ):
+        objective = Distillation(student, teacher, settings(losses=losses))
+        assert {name for name, wanted in objective.inner.items() if wanted} == inner
+
+
+def test_the_sum_is_weighted_and_the_temperature_passed_on() -> None:
+    student, teacher = tiny.model(seed=1).eval(), tiny.model()
+    batch = tiny.batch(student)
+    objective = Distillation(student, teacher, settings(losses={"soft_label": 3.0, "logit_mse": 0.5}, temperature=4.0))
+    torch.manual_seed(0)
+    result = objective.train()(**batch)
+    parts = result["parts"]
+    torch.testing.assert_close(result["loss"], 3 * parts["soft_label"] + parts["logit_mse"] / 2)
+    with torch.no_grad():
+        expected = LOSSES.load("soft_label")(result["logits"], teacher(**batch).logits, temperature=4.0)
+    torch.testing.assert_close(parts["soft_label"], expected)
+
+
+def test_stored_logits_replace_the_teacher() -> None:
+    student, teacher = tiny.model(seed=1), tiny.model()
+    teacher.forward = None  # a call would fail
+    stored = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+    objective = Distillation(student, teacher, settings(losses={"logit_mse": 1}), teacher_logits=stored).train()
+    index = torch.tensor([7, 0, 3])
+    result = objective(**tiny.batch(student), index=index)
+    torch.testing.assert_close(result["loss"], LOSSES.load("logit_mse")(result["logits"], stored[index]))
+    with pytest.raises(InputError, match="need `index`"):
+        objective(**tiny.batch(student))
+    Distillation(student, None, settings(losses={"logit_mse": 1}), teacher_logits=stored)
+
+
+def test_in_eval_mode_the_student_answers_alone() -> None:
+    student, teacher = tiny.model(seed=1), tiny.model()
+    objective = Distillation(student, teacher, settings()).eval()
+    teacher.forward = None
+    batch = tiny.batch(student)
+    with torch.no_grad():
+        torch.testing.assert_close(objective(**batch)["logits"], student(**batch).logits)
+
+
+def test_a_teacher_of_another_family_gets_the_inputs_it_takes() -> None:
+    student, teacher = tiny.model("distilbert", seed=1), tiny.model("bert")
+    seen = {}
+    teacher.register_forward_pre_hook(lambda _module, _args, inputs: seen.update(inputs), with_kwargs=True)
+    objective = Distillation(student, teacher, settings()).train()
+    objective(**tiny.batch(teacher), labels=LABELS)
+    assert set(seen) == {"input_ids", "attention_mask", "token_type_ids"}
+
+
+def test_heads_kept_by_both_are_compared_by_their_first_number() -> None:
+    teacher = tiny.model(heads=4)
+    kept = torch.tensor([True, False, True, False])
+    full = Masks.full(teacher)
+    pruned = cut(teacher, Masks((kept, ~kept), full.neurons))
+    assert common_heads(pruned.config, teacher.config, 0, 1) == ([0, 1], [0, 2])
+    assert common_heads(pruned.config, teacher.config, 1, 1) == ([0, 1], [1, 3])
+    assert common_heads(teacher.config, pruned.config, 0, 1) == ([1, 3], [0, 1])
+    assert common_heads(pruned.config, pruned.config, 0, 1) is None
+    narrow = configured(teacher.config, Architecture(heads=2))
+    assert common_heads(narrow, teacher.config, 0, 0) is None
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+def test_the_attention_loss_of_cut_and_of_fewer_heads(heads: int) -> None:
+    teacher = tiny.model(heads=4)
+    student = copy.deepcopy(teacher) if heads == 4 else tiny.model(heads=heads, seed=1)
+    full = Masks.full(student)
+    first = torch.arange(heads) != 1
+    student = cut(student, Masks((first, *full.heads[1:]), full.neurons))
+    objective = Distillation(student, teacher, settings(losses={"attention": 1.0}, layer_mapping=(0, 0))).train()
+    loss = objective(**tiny.batch(student))["loss"]
+    loss.backward()
+    assert loss.isfinite()
+    assert student.bert.encoder.layer[0].attention.self.query.weight.grad.abs().sum() > 0
+
+
+def test_layers_are_mapped_by_name_or_list() -> None:
+    assert mapped("uniform", 2, 4) == (1, 3)
+    assert mapped("last", 2, 4) == (2, 3)
+    assert mapped((0, 0), 2, 4) == (0, 0)
+    with pytest.raises(InputError, match="does not have"):
+        mapped((0, 4), 2, 4)
+    with pytest.raises(InputError, match="the list itself"):
+        mapped("explicit", 2, 4)
+    with pytest.raises(UnknownName, match="Did you mean `uniform`"):
+        mapped("unifrom", 2, 4)
+
+
+def test_what_does_not_fit_is_told_at_once() -> None:
+    student, teacher = tiny.model(labels=2), tiny.model(labels=3)
+    teacher.config.vocab_size = 50
+    with pytest.raises(InputError) as caught:
+        Distillation(student, teacher, settings(losses={"soft_label": 1}, label_smoothing=0.1))
+    assert [problem.what.split(":")[0].split(",")[0] for problem in caught.value.problems] == [
+        "the student reads 100 tokens",
+        "the student has 2 labels",
+        "`label_smoothing",
+    ]
+    with pytest.raises(UnknownName, match="soft_label"):
+        Distillation(student, teacher, settings(losses={"softlabel": 1}))
+    with pytest.raises(InputError, match="need the teacher"):
+        Distillation(student, None, settings(losses={"embedding": 1}))
+    with pytest.raises(InputError, match="hard_label reads labels"):
+        Distillation(student, None, settings(losses={"hard_label": 1})).train()(**tiny.batch(student))

@@ -1,0 +1,220 @@
+"""The training loop: the same again, on from where it stopped, and never on from nonsense."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from torch import Tensor, nn
+
+from compress.config.settings import Distill, Train
+from compress.data.batches import Encoded
+from compress.errors import InputError, TrainingFailed
+from compress.training import progress, trainer
+from compress.training.history import History, Session, quiet
+from compress.training.objective import Distillation
+from compress.training.trainer import train
+
+Make = Callable[..., Encoded]
+
+
+def model() -> nn.Module:
+    return tiny.model()
+
+
+def distillation() -> nn.Module:
+    losses = {"soft_label": 1.0, "hidden_state": 1.0, "attention": 1.0, "hard_label": 1.0}
+    return Distillation(tiny.model(hidden=16, seed=1), tiny.model(), Distill(losses=losses))
+
+
+def trained(module: nn.Module, rows: Make, work: Path, notify: Any = quiet, **changes: Any) -> History:
+    settings = Train(**{"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, **changes})
+    return train(module, rows(), rows(12, seed=1), settings, Session(work, seed=3, notify=notify))
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    left, right = one.state_dict(), other.state_dict()
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def stop_at(step: int, error: type[BaseException] = KeyboardInterrupt) -> Callable[[int, int, str], None]:
+    def notify(done: int, _total: int, _note: str) -> None:
+        if done == step:
+            raise error
+
+    return notify
+
+
+def checkpoints(work: Path) -> list[str]:
+    return sorted(path.name for path in work.iterdir())
+
+
+def test_it_learns_and_tells(rows: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    module, told = model(), []
+    history = trained(module, rows, tmp_path, lambda *news: told.append(news), epochs=9.5, learning_rate=3e-3)
+    assert history.epochs[-1].accuracy >= 0.75
+    assert history.epochs[-1].loss < history.epochs[0].loss / 2
+    assert [epoch.epoch for epoch in history.epochs] == [*range(1, 10), 9.6]  # 3 of 5 steps: steps are whole
+    assert (history.steps, told[-1][:2]) == (48, (48, 48))
+    assert len(told) == 48
+    assert told[-1][2].startswith("epoch 9.60, loss 0.")
+    assert history.rows == 9 * 40 + 3 * 8
+    assert 9 * rows().lengths.sum() < history.tokens < 10 * rows().lengths.sum()
+    assert not module.training
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("make", [model, distillation])
+def test_the_same_again(make: Callable[[], nn.Module], precision: str, rows: Make, tmp_path: Path) -> None:
+    one, other = make(), make()
+    history = trained(one, rows, tmp_path / "one", precision=precision)
+    again = trained(other, rows, tmp_path / "other", precision=precision)
+    assert same(one, other)
+    assert (history.epochs, history.precision) == (again.epochs, precision)
+    assert not same(one, make())
+
+
+@pytest.mark.parametrize(
+    ("make", "step", "every"),
+    [(model, 3, 2), (model, 5, 5), (model, 7, None), (distillation, 9, 4), (distillation, 7, None), (model, 2, 4)],
+)
+def test_it_goes_on_where_it_stopped(
+    make: Callable[[], nn.Module],
+    step: int,
+    every: int | None,
+    rows: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    whole, cut, told = make(), make(), []
+    expected = trained(whole, rows, tmp_path / "whole", checkpoint_steps=every)
+    with pytest.raises(KeyboardInterrupt):
+        trained(cut, rows, tmp_path / "cut", stop_at(step), checkpoint_steps=every)
+    cut = make()
+    history = trained(cut, rows, tmp_path / "cut", lambda *news: told.append(news), checkpoint_steps=every)
+    assert same(whole, cut)
+    assert (history.epochs, history.tokens) == (expected.epochs, expected.tokens)
+    # The step told of when it stopped was not yet saved.
+    assert told[0][0] == ((step - 1) // (every or 5)) * (every or 5) + 1
+    assert len(checkpoints(tmp_path / "cut")) <= 1
+
+
+def test_a_torn_checkpoint_is_not_used(rows: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, cut = model(), model()
+    trained(whole, rows, tmp_path / "whole", checkpoint_steps=3)
+
+    def tear(folder: Path, _content: dict[str, Any]) -> None:
+        (folder / trainer.WEIGHTS).write_bytes((folder / trainer.WEIGHTS).read_bytes()[:100])
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.checkpoints, "seal", tear)
+        with pytest.raises(OSError, match="disk full"):
+            trained(cut, rows, tmp_path / "cut", checkpoint_steps=3)
+    assert checkpoints(tmp_path / "cut") == ["checkpoint-3"]
+    told: list[int] = []
+    cut = model()
+    trained(cut, rows, tmp_path / "cut", lambda done, *_: told.append(done), checkpoint_steps=3)
+    assert told[0] == 1
+    assert same(whole, cut)
+
+
+def test_a_short_training_saves_nothing_unasked(rows: Make, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trained(model(), rows, tmp_path, stop_at(10))
+    assert checkpoints(tmp_path) == []
+
+
+def test_another_training_does_not_go_on_from_it(rows: Make, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trained(model(), rows, tmp_path, stop_at(5), checkpoint_steps=2)
+    told: list[int] = []
+    trained(model(), rows, tmp_path, lambda done, *_: told.append(done), learning_rate=2e-3)
+    assert told[0] == 1
+
+
+class Broken(nn.Module):
+    """Tells a loss that is no number, or has weights that become none, at one step."""
+
+    def __init__(self, step: int, loss: float = 1.0) -> None:
+        super().__init__()
+        self.model, self.step, self.loss, self.calls = tiny.model(), step, loss, 0
+
+    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+        output = self.model(**inputs)
+        self.calls += self.training
+        scale = self.loss if self.training and self.calls == self.step else 1.0
+        return {"logits": output.logits, **({"loss": output.loss * scale} if self.training else {})}
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_it(loss: float, rows: Make, tmp_path: Path) -> None:
+    module = Broken(7, loss)
+    with pytest.raises(TrainingFailed, match=f"the loss became {loss} at step 7 of 10, in .*checkpoint-5"):
+        trained(module, rows, tmp_path, checkpoint_steps=5)
+    assert all(weight.isfinite().all() for weight in module.parameters())
+
+
+def test_weights_that_are_no_numbers_are_not_saved(rows: Make, tmp_path: Path) -> None:
+    module = model()
+
+    def spoil(done: int, _total: int, _note: str) -> None:
+        if done == 4:
+            module.get_parameter("classifier.bias").data[0] = float("nan")
+
+    with pytest.raises(TrainingFailed, match=r"after step 4 of 10.*checkpoint-2"):
+        trained(module, rows, tmp_path, spoil, checkpoint_steps=2)
+    assert json.loads((tmp_path / "checkpoint-2" / "complete.json").read_text())["progress"]["count"] == 2
+
+
+def test_label_smoothing(rows: Make, tmp_path: Path) -> None:
+    plain, smooth = model(), model()
+    for module, share in ((plain, 0.0), (smooth, 0.5)):
+        trained(module, rows, tmp_path / str(share), epochs=8, learning_rate=5e-3, label_smoothing=share)
+    batch = {"input_ids": torch.tensor([[5, 11, 6, 7]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
+    with torch.no_grad():
+        sure, unsure = (module(**batch).logits.softmax(-1).max() for module in (plain, smooth))
+    assert unsure < 0.8 < sure
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("linear", 0.0), ("cosine", 0.0), ("constant", 1.0)])
+def test_schedules_rise_and_fall(schedule: str, last: float, rows: Make, tmp_path: Path) -> None:
+    rates: list[float] = []
+    loop = trainer._Loop(
+        model(),
+        rows(),
+        rows(),
+        Train(epochs=2, batch_size=8, learning_rate=1e-3, warmup=0.4, schedule=schedule),
+        Session(tmp_path),
+    )
+    loop.create_optimizer_and_scheduler(loop.steps)
+    for _ in range(loop.steps):
+        rates.append(loop.lr_scheduler.get_last_lr()[0] / 1e-3)
+        loop.optimizer.step()
+        loop.lr_scheduler.step()
+    assert rates[:5] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert loop.lr_scheduler.get_last_lr()[0] / 1e-3 == pytest.approx(last, abs=1e-9)
+
+
+def test_curves_for_tensorboard(rows: Make, tmp_path: Path) -> None:
+    train(
+        model(),
+        rows(),
+        rows(12),
+        Train(epochs=2, batch_size=4),
+        Session(tmp_path / "work", tensorboard=tmp_path / "curves"),
+    )
+    (curve,) = (tmp_path / "curves").iterdir()
+    assert b"train/loss" in curve.read_bytes()
+    assert b"eval/accuracy" in curve.read_bytes()
+
+
+def test_no_rows(rows: Make, tmp_path: Path) -> None:
+    for given in ((rows(0), rows()), (rows(), rows(0))):
+        with pytest.raises(InputError, match="there are no"):
+            train(model(), *given, Train(), Session(tmp_path))
