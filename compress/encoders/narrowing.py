@@ -120,7 +120,7 @@ def narrow_neurons(student: Parts, teacher: Parts, activations: Tensor, basis: T
     Shapes: activations (tokens, teacher neurons) what enters the `down` Linear
     """
     out = basis.T @ teacher.down.weight
-    taken = _largest(activations.var(0) * out.pow(2).sum(0), student.up.out_features)
+    taken = _largest(activations.var(0, correction=0) * out.pow(2).sum(0), student.up.out_features)
     count, left_out = len(taken), _others(taken, out.size(1))
     student.up.weight[:count] = teacher.up.weight[taken] @ basis
     student.up.bias[:count] = teacher.up.bias[taken]
@@ -143,7 +143,7 @@ def narrow_head(
         taken = list(range(large.out_features))
         if place + 1 < len(teacher):
             inputs = seen[place + 1][0]
-            taken = _largest(inputs.var(0) * teacher[place + 1].weight.pow(2).sum(0), small.out_features)
+            taken = _largest(inputs.var(0, correction=0) * teacher[place + 1].weight.pow(2).sum(0), small.out_features)
         small.weight.copy_((large.weight @ read)[taken])
         small.bias.copy_((large.bias + large.weight @ constant)[taken])
         goals.append(seen[place][1][:, taken])

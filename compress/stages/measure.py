@@ -27,6 +27,7 @@ from compress.stages.material import labels_of, tokenizer_of
 MEASUREMENTS = "measurements.json"
 _BATCH = 8
 _SAME_ROWS = 200
+_REPEAT = 2
 
 
 class Settings(NamedTuple):
@@ -189,7 +190,7 @@ def _latencies(
         for batch, sequence in _shapes(asked):
             feed = _shaped(rows, batch, sequence, seed)
             calls = {str(index): partial(session, feed) for index, session in enumerate(sessions)}
-            samples = timer.interleave(calls, rounds=asked.rounds, seed=seed)
+            samples = timer.interleave(calls, rounds=asked.rounds, seed=seed, repeat=_REPEAT)
             for index, cell in enumerate(_cells(samples, batch, sequence)):
                 found[index]["latency"].append(cell)
             steps(f"timed at {batch} x {sequence}")

@@ -200,3 +200,11 @@ def test_another_family_vocabulary_or_number_of_labels_is_an_error() -> None:
     small.resize_token_embeddings(90, mean_resizing=False)
     with pytest.raises(InputError, match="the student has 90 token embeddings and the teacher 100"):
         first_weights(small, teacher, start="pca", layers=(0, 1))
+
+
+@EVERY
+def test_a_single_short_row_gives_finite_weights(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    student = student_of(teacher, hidden=24, heads=2, intermediate=40)
+    first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=[tiny.batch(teacher, rows=1, length=3)])
+    assert all(value.isfinite().all() for value in student.state_dict().values())
