@@ -6,7 +6,7 @@ def size(count_bytes: float) -> str:
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count_bytes >= scale:
             return (
-                f"{count_bytes / scale:.3g} {unit}"
+                f"{count_bytes / scale:#.3g} {unit}"
                 if count_bytes < 100 * scale
                 else f"{count_bytes / scale:.0f} {unit}"
             )
@@ -37,7 +37,7 @@ def milliseconds(value_ms: float) -> str:
     """Milliseconds with three digits: `0.412 ms`, `8.49 ms`, `162 ms`."""
     if value_ms >= 100:
         return f"{value_ms:.0f} ms"
-    return f"{value_ms:.3g} ms" if value_ms >= 1 else f"{value_ms:.3f} ms"
+    return f"{value_ms:#.3g} ms" if value_ms >= 1 else f"{value_ms:.3f} ms"
 
 
 def percent(share: float) -> str:

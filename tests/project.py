@@ -29,6 +29,7 @@ title: a tiny teacher with its own vocabulary
 source: none
 license: MIT
 language: en
+family: bert
 model:
   scratch:
     architecture: {layers: 2, hidden: 32, heads: 4, intermediate: 64}

@@ -6,20 +6,36 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from compress.run.steps import Step
 from compress.units import duration
 
 _WIDTH = 34
+
+
+def _columns() -> list[ProgressColumn]:
+    """Steps done, rate and remaining time in full; of the note, what fits beside them."""
+    fixed = Column(no_wrap=True)
+    return [
+        SpinnerColumn(table_column=fixed),
+        TextColumn("{task.description}", table_column=fixed),
+        BarColumn(bar_width=16, table_column=fixed),
+        MofNCompleteColumn(table_column=fixed),
+        TextColumn("{task.fields[rate]}", table_column=fixed),
+        TimeRemainingColumn(compact=True, table_column=fixed),
+        TextColumn("[dim]{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+    ]
 
 
 class Terminal:
@@ -38,27 +54,14 @@ class Terminal:
         """Show a step while it runs and its time when it is done."""
         why = "; ".join(reasons[:2]) + (f" and {len(reasons) - 2} more" if len(reasons) > 2 else "")
         begun = time.perf_counter()
-        if not self.console.is_terminal:
-            self.console.print(f"> {step.name:<{_WIDTH}} {why}", markup=False)
-            yield
-        else:
-            columns = (
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                TextColumn("[dim]{task.fields[note]}"),
-            )
-            with Progress(*columns, console=self.console, transient=True) as self._bar:
-                self._bar.add_task(f"{step.name} [dim]({why})[/]", total=None, note="", rate="")
-                try:
-                    yield
-                finally:
-                    self._bar.refresh()
+        self.console.print(f"[cyan]>[/] {step.name:<{_WIDTH}} [dim]{escape(why)}[/]")
+        if self.console.is_terminal:
+            with Progress(*_columns(), console=self.console, transient=True, expand=True) as self._bar:
+                self._bar.add_task(step.name, total=None, note="starting", rate="")
+                yield
             self._bar = None
+        else:
+            yield
         self.console.print(f"[green]+[/] {step.name:<{_WIDTH}} {duration(time.perf_counter() - begun)}")
 
     def progress(self, done: int, total: int, note: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,19 @@ class Loaded:
     path: Path
     settings: Pipeline
     document: Document
+    assignments: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
         """The project's folder, which the paths in the file are relative to."""
         return self.path.parent
+
+    @property
+    def command(self) -> str:
+        """The command that runs it again, from the project's folder."""
+        return shlex.join(
+            ["compress", "run", self.path.name, *(part for given in self.assignments for part in ("--set", given))]
+        )
 
     @property
     def folder(self) -> Path:
@@ -53,7 +62,8 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
     shown = _shown(path)
     if path.is_dir():
         raise InputError(f"{shown}: is a folder. Name the pipeline file in it.")
-    written = source.override(source.read(path, shown), assignments)
+    given = tuple(assignments)
+    written = source.override(source.read(path, shown), given)
     document, problems = _with_cards(written, path.parent)
     problems += _names(document)
     settings, faults = validated(Pipeline, document)
@@ -61,7 +71,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
     problems += [fault for fault in faults if fault.where not in known | _unfilled(document)]
     if settings is None or problems:
         raise InputError(sorted(problems, key=_line))
-    return Loaded(path, settings, document)
+    return Loaded(path, settings, document, given)
 
 
 def _unfilled(document: Document) -> set[str]:

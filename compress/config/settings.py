@@ -400,8 +400,10 @@ class TeacherCard(Settings):
     """Language code of its text, or `any`."""
     model: Model
     """Where the weights come from."""
+    family: str
+    """Architecture family: a row of `compress/encoders/families.py`."""
     architecture: Architecture
-    """The shape of the encoder, for the index; checked when the weights are loaded."""
+    """The shape of the encoder, for the index."""
     train: Train = Train()
     """How it is fine-tuned unless a pipeline says otherwise."""
 

@@ -193,7 +193,9 @@ def _converted(hub: str) -> str:
     except OSError as error:
         raise NotAvailable(f"{hub}: has no {WEIGHTS}, and the Hub cannot be asked for a converted one.") from error
     if number is None:
-        raise InputError(f"{hub}: has no {WEIGHTS}, only pickled weights, which can run code. Give a converted `folder`.")
+        raise InputError(
+            f"{hub}: has no {WEIGHTS}, only pickled weights, which can run code. Give a converted `folder`."
+        )
     return f"refs/pr/{number}"
 
 

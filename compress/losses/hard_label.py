@@ -8,8 +8,10 @@ from compress.losses import loss
 
 
 @loss(reads="labels")
-def hard_label(student: Tensor, labels: Tensor) -> Tensor:
+def hard_label(student: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
     """How improbable the student finds the right labels: the mean cross-entropy.
+
+    `label_smoothing` is the share of the target probability that is spread over all labels.
 
     Shapes: student (n, classes), labels (n,) of class numbers -> ()
     Units:  nats a row
@@ -19,4 +21,4 @@ def hard_label(student: Tensor, labels: Tensor) -> Tensor:
     """
     if student.shape[:-1] != labels.shape:
         raise ShapeMismatch("hard_label, labels in the teacher's place", student.shape, labels.shape)
-    return functional.cross_entropy(student.float(), labels)
+    return functional.cross_entropy(student.float(), labels, label_smoothing=label_smoothing)

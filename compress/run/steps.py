@@ -184,7 +184,7 @@ def _report(loaded: Loaded, trained: tuple[str, ...], measure: Step) -> Step:
     return Step(
         name="report",
         stage="report",
-        settings={"pipeline": loaded.settings},
+        settings={"pipeline": loaded.settings, "command": loaded.command},
         keys={**_at("name"), **_at("gate"), **_at("seed")},
         inputs={"trained": trained, "measured": measure.name},
     )

@@ -33,6 +33,8 @@ class Settings(NamedTuple):
     """What was asked for."""
 
     pipeline: Pipeline
+    command: str
+    """What runs it again."""
 
 
 class Needs(NamedTuple):
@@ -52,7 +54,7 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
             "record_version": record.VERSION,
             "name": pipeline.name,
             "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "command": "compress run",
+            "command": settings.command,
             "seed": pipeline.seed,
             "versions": machine.versions(_VERSIONS),
             "machine": measured["machine"],

@@ -66,6 +66,7 @@ title: ours
 source: ours
 license: MIT
 language: en
+family: bert
 model: {folder: ../weights}
 architecture: {layers: 1}
 """

@@ -31,6 +31,7 @@ def test_another_process_learns_the_same() -> None:
         f"print(sorted(vocabulary.learn({TEXTS!r}, Vocabulary(size=120), max_length=32).get_vocab().items()))"
     )
     said = {
-        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout for _ in range(3)
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        for _ in range(3)
     }
     assert len(said) == 1

@@ -37,7 +37,7 @@ def test_every_row_is_as_wide_as_the_head(table):
 def test_a_variant_is_compared_with_the_teacher_in_pytorch():
     row = cells(tables.variants(REPORT))[9]
     assert (row["model"], row["runtime"]) == ("tiny", "ONNX Runtime INT8")
-    assert (row["size"], row["smaller"], row["peak memory"]) == ("4.56 MB", "19.9×", "83 MB")
+    assert (row["size"], row["smaller"], row["peak memory"]) == ("4.56 MB", "19.9×", "83.0 MB")
     assert (row["p50 at 1 × 16"], row["p95"], row["speed-up"]) == ("0.290 ms", "0.322 ms", "29.3×")
 
 
@@ -62,8 +62,8 @@ def test_each_thing_asked_is_a_column_with_its_limit():
         "model",
         "export",
         "accuracy kept ≥ 90.00 %",
-        "p95 ≤ 3 ms",
-        "size ≤ 5 MB",
+        "p95 ≤ 3.00 ms",
+        "size ≤ 5.00 MB",
     ]
     assert [row[3] for row in table.rows] == ["–", "–", "0.699 ms ✓", "–", "–", "0.322 ms ✓"]
     assert [row[4] for row in table.rows][-2:] == ["8.83 MB ✗", "4.56 MB ✓"]
