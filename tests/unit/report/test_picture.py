@@ -97,7 +97,7 @@ def test_nothing_timed_is_no_picture(report):
 
 def test_a_gate_on_the_median_is_drawn(report):
     gated = report.model_copy(update={"gate": Gate(latency=LatencyGate(p50_ms=5))})
-    assert "gate: 5 ms" in texts(picture.svg(gated))
+    assert "gate: 5.00 ms" in texts(picture.svg(gated))
 
 
 def test_one_variant_alone_can_be_drawn(report):

@@ -81,14 +81,14 @@ def test_a_limit_met_exactly_holds():
         (
             {"p95_ms": 9.0},
             "latency.p95_ms",
-            "tiny onnxruntime-int8 has a 95th percentile of 9 ms at 1 × 16 tokens; asked: at most 0.500 ms.",
+            "tiny onnxruntime-int8 has a 95th percentile of 9.00 ms at 1 × 16 tokens; asked: at most 0.500 ms.",
         ),
         (
             {"speedup": 2.5},
             "latency.speedup",
             "tiny onnxruntime-int8 is 2.50× as fast as the teacher at 1 × 16 tokens; asked: at least 20.0×.",
         ),
-        ({"size_bytes": 5_100_000}, "size.max_mb", "tiny onnxruntime-int8 takes 5.1 MB; asked: at most 5 MB."),
+        ({"size_bytes": 5_100_000}, "size.max_mb", "tiny onnxruntime-int8 takes 5.10 MB; asked: at most 5.00 MB."),
     ],
 )
 def test_one_number_too_bad_fails_its_check_alone(worse, name, sentence):
