@@ -108,8 +108,6 @@ class Stage(Closed):
     """Its name, such as `distill/tiny`."""
     seconds: Number
     """How long the work took, when it was done."""
-    reused: bool = False
-    """Whether an earlier run had done it."""
     history: tuple[Epoch, ...] = ()
     """The training curve, if it trained."""
     notes: tuple[str, ...] = ()

@@ -241,7 +241,6 @@ def stages(record: Record) -> Table:
     rows = []
     for stage in record.stages:
         last = stage.history[-1] if stage.history else None
-        notes = [*(["reused from an earlier run"] if stage.reused else []), *stage.notes]
         watched = None if last is None else last.validation
         rows.append(
             (
@@ -250,7 +249,7 @@ def stages(record: Record) -> Table:
                 f"{last.epoch:g}" if last else NONE,
                 f"{last.loss:.4g}" if last else NONE,
                 NONE if watched is None else words.score(record.task.metric, watched),
-                "; ".join(notes),
+                "; ".join(stage.notes),
             )
         )
     return Table(columns, tuple(rows))

@@ -30,7 +30,7 @@ class Manifest:
     files: Mapping[str, Mapping[str, Any]]
     """Size in bytes and SHA-256 of each file, by its name inside the folder."""
     seconds: float
-    """How long it took to make, over all sittings."""
+    """How long it took to make, in the sitting that finished it."""
     manifest_version: int = _VERSION
 
     @property
