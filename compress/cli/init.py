@@ -1,6 +1,7 @@
 """`compress init`: a new project that `compress check` can guide from there."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -54,12 +55,12 @@ def init(
         raise InputError("\n".join(missing))
     text, label = _columns(train)
     values = {
-        "name": _name(folder.absolute().name),
+        "name": json.dumps(_name(folder.absolute().name)),
         "train": _relative(train, folder) if train else "data/train.tsv",
         "validation": _relative(validation, folder) if validation else "data/validation.tsv",
         "test": f", test: {_relative(test, folder)}" if test else "" if train else ", test: data/test.tsv",
-        "text": text,
-        "label": label,
+        "text": json.dumps(text),
+        "label": json.dumps(label),
         "teacher": teacher,
     }
     for room in ("teachers", "students", "reports"):
@@ -95,7 +96,6 @@ def _name(folder: str) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    import json
     import os
 
     return json.dumps(Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix())

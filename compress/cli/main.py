@@ -1,5 +1,6 @@
 """The `compress` command: its sub-commands, and how errors become messages and exit codes."""
 
+import io
 import sys
 import traceback
 from collections.abc import Callable
@@ -39,6 +40,9 @@ for _command in (run.run, plan.plan, check.check, report.report, gate.gate, doct
 
 def main() -> None:
     """Run the command line; exits with the code of the design."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe may not know all of Unicode
     sys.exit(code(sys.argv[1:]))
 
 
@@ -47,7 +51,7 @@ def code(arguments: list[str]) -> int:
     try:
         app(arguments)
     except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else 0
+        return exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else 4
     except CompressError as error:
         notes = list(getattr(error, "__notes__", ()))
         if isinstance(error, InputError) and not notes:
@@ -55,6 +59,12 @@ def code(arguments: list[str]) -> int:
             notes = [f"{count} error{'s' if count > 1 else ''}, nothing was run."]
         typer.echo("\n".join([str(error), *notes]), err=True)
         return error.exit_code
+    except OSError as error:
+        if error.filename is None:
+            traceback.print_exc()
+            return 4
+        typer.echo(f"{error.filename}: {error.strerror}.", err=True)
+        return 2
     except Exception:
         traceback.print_exc()
         typer.echo("\nThis is a fault of compress, not of your files. Please report it with the lines above.", err=True)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from compress.errors import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from compress.config.settings import Gate
+    from compress.report.record import Record
 
 
 def report(
@@ -25,6 +28,11 @@ def report(
     from compress.files import write_text
     from compress.report import record, verdict
 
+    if out is not None and format == "terminal":
+        suffixes: dict[str, Literal["markdown", "html"]] = {".md": "markdown", ".html": "html"}
+        if out.suffix not in suffixes:
+            raise InputError(f"--out {out}: name a .md or .html file, or say --format.")
+        format = suffixes[out.suffix]
     if format == "terminal":
         show(locate(source), Console(highlight=False))
         return 0
@@ -32,7 +40,7 @@ def report(
         text = json.dumps(record.schema(), indent=2)
     else:
         loaded = record.load(locate(source))
-        judged = verdict.judge(loaded, loaded.gate, None)
+        judged = verdict.judge(loaded, loaded.gate, baseline_of(locate(source), loaded.gate))
         if format == "markdown":
             from compress.report import markdown
 
@@ -53,22 +61,29 @@ def locate(source: Path) -> Path:
 
     Raises: InputError if there is none.
     """
-    from compress.errors import InputError
-
     for path in (source / "report" / "report.json", source / "report.json", source):
         if path.is_file():
             return path
     raise InputError(f"{source}: no report there. Give a run folder (runs/NAME) or a report.json.")
 
 
-def show(path: Path, console: "Console", gate: "Gate | None" = None, root: Path | None = None) -> int:
+def baseline_of(report: Path, gate: "Gate") -> "Record | None":
+    """The baseline that a gate names, looked for in the folders around the report; None if there is none."""
+    from compress.report import record
+
+    if gate.baseline is None:
+        return None
+    found = (folder / gate.baseline for folder in report.absolute().parents)
+    return next((record.load(path) for path in found if path.is_file()), None)
+
+
+def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
     """Print a report with its verdict, and return the verdict's exit code."""
     from compress.report import record, terminal, verdict
 
     loaded = record.load(path)
     gate = gate or loaded.gate
-    baseline = record.load(root / gate.baseline) if gate.baseline and root else None
-    judged = verdict.judge(loaded, gate, baseline)
+    judged = verdict.judge(loaded, gate, baseline_of(path, gate))
     console.print(terminal.table(loaded, judged))
     page = path.with_name("report.html")
     if page.is_file():

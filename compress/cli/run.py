@@ -34,9 +34,9 @@ def run(
         table(plan, watcher.console, start=start, until=until)
         return 0
     checks.available(loaded)
-    plan.items(plan.selected(start, until))
+    plan.items(plan.selected(start, until))  # what cannot be found is said before anything runs
     execute(plan, watcher, start=start, until=until)
     if all(step.stage != "report" for step in plan.selected(start, until)):
         watcher.console.print(f"Stopped after {until}, as asked.")
         return 0
-    return show(plan.folder("report") / "report.json", watcher.console, loaded.settings.gate, loaded.root)
+    return show(plan.folder("report") / "report.json", watcher.console, loaded.settings.gate)

@@ -111,7 +111,7 @@ class Train(Settings):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the forward pass: `auto` takes bf16 where the processor computes it natively."""
     checkpoint_steps: Positive | None = None
-    """Steps between resumable checkpoints; once an epoch if left out."""
+    """Steps between resumable checkpoints; if left out, at the end of an epoch, at most every 30 seconds."""
 
 
 class Vocabulary(Settings):

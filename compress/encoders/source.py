@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -45,6 +45,8 @@ class Located:
     hub: str | None = None
     revision: str | None = None
     sha256: str | None = None
+    missing: str = field(default="", compare=False)
+    """Where else it was looked for in vain."""
 
     def __str__(self) -> str:
         return str(self.path) if self.path is not None else f"{self.hub}@{self.revision or 'main'}"
@@ -69,7 +71,7 @@ def locate(model: Model, root: Path) -> Located:
         _check(path, model.sha256)
         return Located(path, sha256=model.sha256)
     if model.hub:
-        return Located(None, model.hub, model.revision, model.sha256)
+        return Located(None, model.hub, model.revision, model.sha256, "; ".join(missing))
     kind = InputError if installed else NotAvailable
     raise kind(f"the model's weights are not here: {'; '.join(missing)}.")
 
@@ -83,7 +85,10 @@ def fetch(located: Located) -> Path:
     """
     if located.path is not None:
         return located.path
-    path = _download(str(located.hub), located.revision)
+    try:
+        path = _download(str(located.hub), located.revision)
+    except NotAvailable as error:
+        raise NotAvailable(f"{error} Besides, {located.missing}." if located.missing else str(error)) from error
     if located.revision is None and not any((path / name).is_file() for name in (WEIGHTS, INDEX)):
         path = _download(str(located.hub), _converted(str(located.hub)))
     weights(path)

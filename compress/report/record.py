@@ -98,7 +98,7 @@ class Epoch(Closed):
     loss: float
     """Mean training loss since the last point."""
     validation: float | None = None
-    """The task's metric on the validation rows."""
+    """Share of the validation rows answered rightly."""
 
 
 class Stage(Closed):

@@ -235,7 +235,7 @@ def stages(record: Record) -> Table:
         Column("time", numeric=True),
         Column("epochs", numeric=True),
         Column("last loss", numeric=True),
-        Column(f"last validation {words.metric(record.task.metric)}", numeric=True),
+        Column("last validation accuracy", numeric=True),
         Column("notes"),
     )
     rows = []

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from compress import registry
 from compress.config.pipeline import Loaded
-from compress.config.settings import Export
+from compress.config.settings import Export, Model
+from compress.config.source import KeyPath
 from compress.data import sources
+from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
 
@@ -15,7 +17,7 @@ def check(loaded: Loaded) -> None:
 
     Raises: InputError with every problem found.
     """
-    problems = [*_task(loaded), *_exports(loaded), *_measure(loaded), *_gate(loaded)]
+    problems = [*_task(loaded), *_weights(loaded), *_exports(loaded), *_measure(loaded), *_gate(loaded)]
     problems += sources.check(loaded.settings.task, loaded.root)
     if problems:
         raise InputError(problems)
@@ -35,11 +37,6 @@ def available(loaded: Loaded) -> None:
         raise NotAvailable("\n".join(reasons))
 
 
-def variants(export: Export) -> list[str]:
-    """The ids of what one entry of `export` builds: `onnxruntime-int8`, with the recipe if one is asked for."""
-    return [variant(export, precision) for precision in export.precision]
-
-
 def variant(export: Export, precision: str) -> str:
     """The id of one precision of an export; a recipe counts for the precisions that are quantized."""
     target = registry.TARGETS.load(export.target)
@@ -55,6 +52,21 @@ def _task(loaded: Loaded) -> Iterator[Problem]:
         yield Problem(
             where, f"`{task.metric}` does not measure {task.type}. Give one of: {', '.join(sorted(allowed))}."
         )
+
+
+def _weights(loaded: Loaded) -> Iterator[Problem]:
+    models: dict[KeyPath, Model] = {("teacher", "model"): loaded.settings.teacher.model}
+    models |= {
+        ("students", name, "model"): student.model
+        for name, student in loaded.settings.students.items()
+        if student.model
+    }
+    for path, model in models.items():
+        if model.scratch is None or path != ("teacher", "model"):
+            try:
+                source.locate(model, loaded.root)
+            except InputError as error:
+                yield Problem(loaded.document.where(path), str(error))
 
 
 def _exports(loaded: Loaded) -> Iterator[Problem]:
@@ -90,7 +102,9 @@ def _gate(loaded: Loaded) -> Iterator[Problem]:
     for index, student in enumerate(gate.students or ()):
         if student not in settings.students:
             yield Problem(place(("gate", "students", index)), unknown("student", student, settings.students))
-    if (gate.accuracy.keep is not None or gate.latency.p95_ms or gate.size.max_mb) and not settings.export:
+    latency = (gate.latency.p50_ms, gate.latency.p95_ms, gate.latency.speedup)
+    limits = (gate.accuracy.keep, *latency, gate.size.max_mb, gate.baseline)
+    if any(limit is not None for limit in limits) and not settings.export:
         yield Problem(place(("gate",)), "nothing is exported, so nothing can be judged. Add `export`.")
         return
     known = [

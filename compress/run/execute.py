@@ -71,14 +71,14 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise
             made.append(item)
-        _record(plan, chosen)
+        _record(plan)
     return made
 
 
 def _from(chosen: Sequence[Step], start: str | None) -> set[str]:
     if start is None:
         return set()
-    first = next(index for index, step in enumerate(chosen) if start in (step.name, step.stage))
+    first = next((index for index, step in enumerate(chosen) if start in (step.name, step.stage)), len(chosen))
     return {step.name for step in chosen[first:]}
 
 
@@ -137,10 +137,10 @@ def _noted(note: Path) -> Any:
         return None
 
 
-def _record(plan: Plan, chosen: Sequence[Step]) -> None:
+def _record(plan: Plan) -> None:
     """Write down what the run used: `lock.json` in the run folder."""
     used = {}
-    for step in chosen:
+    for step in plan.steps:
         made = plan.artifact(step.name)
         if made is not None:
             used[step.name] = {

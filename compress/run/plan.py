@@ -12,6 +12,7 @@ from compress.config.source import KeyPath
 from compress.data import sources
 from compress.encoders import source
 from compress.errors import InputError, unknown
+from compress.files import sha256
 from compress.run.steps import Step, steps
 from compress.store import artifact, fingerprint
 from compress.store.artifact import Artifact
@@ -50,6 +51,10 @@ class Plan:
         for option, name in (("--from", start), ("--until", until)):
             if name is not None and name not in known:
                 raise InputError(f"{option} {name}: {unknown('step', name, known)}")
+        if start is not None and until is not None and start != until:
+            last = max(index for index, step in enumerate(self.steps) if until in (step.name, step.stage))
+            if all(start not in (step.name, step.stage) for step in self.steps[: last + 1]):
+                raise InputError(f"--from {start} comes after --until {until}: nothing would run.")
         if until is None:
             return self.steps
         wanted = {step.name for step in self.steps if until in (step.name, step.stage)}
@@ -109,6 +114,10 @@ class Plan:
             )
         parts |= {f"data.{split}": self._data[split] for split in step.splits}
         parts |= {f"input.{name}": self.content(name) for name in step.needed} if inputs is None else inputs
+        parts = {part: value for part, value in parts.items() if not part.endswith(".checkpoint_steps")}
+        baseline = self.loaded.settings.gate.baseline
+        if step.stage == "report" and baseline:
+            parts["baseline"] = sha256(self.loaded.root / baseline)
         if step.machine:
             parts["machine"] = machine.describe().machine_class
         parts |= fingerprint.versions(step.packages)

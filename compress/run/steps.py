@@ -55,7 +55,7 @@ def steps(loaded: Loaded) -> list[Step]:
     trained = tuple(step.name for step in found)
     exports = tuple(_exports(loaded))
     measure = _measure(loaded, exports)
-    return [*found, *exports, measure, _report(loaded, trained, measure)]
+    return [*found, *exports, measure, _report(loaded, (*trained, *(step.name for step in exports)), measure)]
 
 
 def _at(*path: str, keys: tuple[str, ...] = ()) -> Keys:
@@ -135,7 +135,7 @@ def _exports(loaded: Loaded) -> Iterator[Step]:
         for index, export in enumerate(loaded.settings.export):
             if model != "teacher":
                 yield _export(loaded, model, step, export, index)
-            elif not export.recipe:
+            elif export.target not in {earlier.target for earlier in loaded.settings.export[:index]}:
                 yield _export(loaded, model, step, reference(export), index)
 
 
@@ -147,7 +147,8 @@ def reference(export: Export) -> Export:
 def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -> Step:
     target = registry.TARGETS.load(export.target)
     read = ["target"] if model == "teacher" else list(type(export).model_fields)
-    recipes = {export.recipe or target.precisions[precision] for precision in export.precision} - {None}
+    defaults = {target.precisions[precision] for precision in export.precision}
+    recipes = {export.recipe if export.recipe and recipe in target.recipes else recipe for recipe in defaults}
     return Step(
         name=f"export/{model}/{export.id}",
         stage="export",
@@ -157,7 +158,7 @@ def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -
         splits=("train", "validation"),
         plugins=(
             registry.TASKS.module(loaded.settings.task.type),
-            registry.TARGETS.module(export.target),
+            *(registry.TARGETS.module(name) for name in sorted({"pytorch", export.target})),
             *(registry.RECIPES.module(recipe) for recipe in sorted(filter(None, recipes))),
         ),
         packages=("torch", "transformers", "tokenizers", "numpy", "datasets", *target.packages),
@@ -166,7 +167,9 @@ def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -
 
 def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
     targets = sorted({export.target for export in loaded.settings.export})
-    plugins = [registry.TASKS.module(loaded.settings.task.type), registry.METRICS.module(loaded.settings.task.metric)]
+    task = loaded.settings.task
+    metrics = {task.metric, *registry.TASKS.load(task.type).metrics}
+    plugins = [registry.TASKS.module(task.type), *(registry.METRICS.module(name) for name in sorted(metrics))]
     return Step(
         name="measure",
         stage="measure",
@@ -180,11 +183,11 @@ def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
     )
 
 
-def _report(loaded: Loaded, trained: tuple[str, ...], measure: Step) -> Step:
+def _report(loaded: Loaded, made: tuple[str, ...], measure: Step) -> Step:
     return Step(
         name="report",
         stage="report",
         settings={"pipeline": loaded.settings, "command": loaded.command},
         keys={**_at("name"), **_at("gate"), **_at("seed")},
-        inputs={"trained": trained, "measured": measure.name},
+        inputs={"made": made, "measured": measure.name},
     )

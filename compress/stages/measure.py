@@ -17,7 +17,6 @@ from compress.config import settings
 from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
 from compress.encoders import checkpoint
-from compress.encoders.families import family_of
 from compress.files import read_json, write_json
 from compress.report.record import REFERENCE, TEACHER, pack
 from compress.stages.context import Context
@@ -74,12 +73,11 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
     candidates = list(_candidates(needs))
     tokenizer, model = tokenizer_of(needs.teacher), checkpoint.load(needs.teacher)
     task, threads = settings.task, settings.measure.threads
-    types = "token_type_ids" in family_of(model).inputs
     labels = labels_of(model)
     parameters = checkpoint.parameters(model)
     del model
     splits = {split: sources.load(task, context.root, split) for split in sources.SPLITS}
-    rows = encode(splits["test"], tokenizer, task, token_types=types)
+    rows = encode(splits["test"], tokenizer, task, token_types=True)  # sessions leave aside what they do not take
     steps = _Steps(context.notify, 2 * len(candidates) + len(_shapes(settings.measure)) + 1)
     samples = [_shaped(rows, *shape, context.seed) for shape in _shapes(settings.measure)]
     variants = []

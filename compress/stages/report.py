@@ -38,9 +38,9 @@ class Settings(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The measurements, and the trained models by the steps that made them."""
+    """The measurements, and the models and exports by the steps that made them."""
 
-    trained: Mapping[str, Path]
+    made: Mapping[str, Path]
     measured: Path
 
 
@@ -83,7 +83,7 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
 
 
 def _stages(needs: Needs) -> Iterator[Stage]:
-    for step, folder in {**needs.trained, "measure": needs.measured}.items():
+    for step, folder in {**needs.made, "measure": needs.measured}.items():
         made = artifact.read(folder)
         history = read_json(folder / HISTORY) if (folder / HISTORY).is_file() else {"epochs": []}
         epochs = tuple(
@@ -97,5 +97,5 @@ def _structures(pipeline: Pipeline, needs: Needs) -> Iterator[tuple[str, Structu
     """What pruning left of each student's layers."""
     for name, student in pipeline.students.items():
         if student.prune is not None:
-            found: Any = read_json(needs.trained[f"prune/{name}"] / STRUCTURE)
+            found: Any = read_json(needs.made[f"prune/{name}"] / STRUCTURE)
             yield name, Structure(layers=tuple(Layer(**layer) for layer in found["layers"]), of=Layer(**found["of"]))

@@ -71,8 +71,11 @@ def read(folder: Path) -> Artifact | None:
     try:
         if value["manifest_version"] != _VERSION:
             raise InputError(f"{path}: manifest version {value['manifest_version']}, this program reads {_VERSION}.")
-        return Artifact(folder, Manifest(**value))
-    except (TypeError, KeyError) as error:
+        manifest = Manifest(**value)
+        if not all(isinstance(group, dict) for group in (manifest.parts, manifest.files, *manifest.files.values())):
+            raise TypeError("parts and files are groups of keys")
+        return Artifact(folder, manifest)
+    except (TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: not a manifest of this program.") from error
 
 

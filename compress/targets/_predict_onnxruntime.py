@@ -5,6 +5,7 @@ one's label and probability. Needs onnxruntime, numpy and tokenizers.
 """
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
@@ -46,6 +47,8 @@ def main() -> None:
     session = onnxruntime.InferenceSession(
         file, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
     )
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     for line in arguments.text or (line.rstrip("\r\n") for line in sys.stdin):
         encoding = tokenizer.encode(*line.split("\t", 1)) if settings["pair"] else tokenizer.encode(line)
         kept = places(encoding.sequence_ids, settings["max_length"], settings["truncation"])

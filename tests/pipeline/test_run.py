@@ -118,7 +118,10 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Terminal, "progress", progress)
-    codes = [code(["run", str(path), "--until", "distill"]) for _ in range(5)]
+    often = ["--set", "teacher.train.checkpoint_steps=2", "--set", "students.small.distill.checkpoint_steps=1"]
+    codes = [code(["run", str(path), "--until", "distill", *often])]
+    assert list((tmp_path / "runs" / "demo" / ".work" / "teacher").glob("checkpoint-*"))
+    codes += [code(["run", str(path), "--until", "distill", *often]) for _ in range(4)]
     assert codes.count(130) == 3
     assert codes[-1] == 0
     assert "goes on from its last checkpoint" in capsys.readouterr().err

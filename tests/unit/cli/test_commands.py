@@ -152,3 +152,39 @@ def test_light_commands_import_nothing_heavy(tmp_path: Path, command: str) -> No
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_where_a_file_should_be_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record.save(sample.record(), tmp_path / "report.json")
+    exit_code, _, err = run(capsys, "report", tmp_path, "--format", "markdown", "--out", tmp_path)
+    assert exit_code == 2
+    assert "Traceback" not in err
+    assert run(capsys, "report", tmp_path, "--out", tmp_path / "x.txt")[0] == 2
+    assert run(capsys, "report", tmp_path, "--out", tmp_path / "x.md")[0] == 0
+    assert (tmp_path / "x.md").read_text().startswith("#")
+
+
+def test_the_gate_finds_the_baseline_that_the_report_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gate = record.settings.Gate(baseline="base.json")
+    record.save(sample.record(gate=gate), tmp_path / "base.json")
+    record.save(sample.record(gate=gate), tmp_path / "runs" / "demo" / "report" / "report.json")
+    assert run(capsys, "gate", tmp_path / "runs" / "demo")[0] == 0
+    (tmp_path / "base.json").unlink()
+    assert run(capsys, "gate", tmp_path / "runs" / "demo")[0] == 3
+
+
+@pytest.mark.parametrize("limit", ["latency={speedup: 100}", "latency={p50_ms: 1}", "accuracy={keep: 0.9}"])
+def test_a_limit_without_an_export_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: str) -> None:
+    path = project.write(tmp_path)
+    exit_code, _, err = run(
+        capsys, "check", path, "--set", "export=[]", "--set", f"gate={{{limit.replace('=', ': ')}}}"
+    )
+    assert exit_code == 2
+    assert "nothing is exported, so nothing can be judged" in err
+
+
+@pytest.mark.parametrize("name", ["2024", "true", "1e5", "a b"])
+def test_init_quotes_what_yaml_would_misread(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(capsys, "init", tmp_path / name)[0] == 0
+    err = run(capsys, "check", tmp_path / name / "pipeline.yaml")[2]
+    assert ": name" not in err

@@ -143,3 +143,38 @@ def test_a_new_export_does_not_disturb_the_others(done: Path) -> None:
     found = states(planned(done))
     assert found["export/small/onnxruntime"] == "fresh"
     assert found["export/small/pytorch"] == "run"
+
+
+def test_from_behind_until_is_refused(done: Path) -> None:
+    with pytest.raises(InputError, match="--from report comes after --until teacher: nothing would run"):
+        planned(done).selected("report", "teacher")
+
+
+def test_a_changed_baseline_makes_the_report_again(done: Path) -> None:
+    (done / "base.json").write_text("one")
+    plan = planned(done, "gate.baseline=base.json")
+    make(plan, ["report"])
+    assert states(plan)["report"] == "fresh"
+    (done / "base.json").write_text("two")
+    assert states(planned(done, "gate.baseline=base.json"))["report"] == "run"
+
+
+def test_more_checkpoints_change_no_result(done: Path) -> None:
+    assert set(states(planned(done, "teacher.train.checkpoint_steps=2")).values()) == {"fresh"}
+
+
+def test_all_code_that_makes_numbers_counts(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    plan = planned(tmp_path, "export.0.recipe=static_qdq")
+    steps = {step.name: plan.parts(step) for step in plan.steps}
+    export = steps["export/small/onnxruntime-static_qdq"]
+    assert {f"code.compress.quantization.{name}" for name in ("fp16", "static_qdq")} <= set(export)
+    assert "code.compress.targets.pytorch" in export
+    assert "code.compress.metrics.mcc" in steps["measure"]
+    assert "export/teacher/onnxruntime" in [name.replace("-static_qdq", "") for name in steps]
+
+
+def test_a_damaged_manifest_is_no_artifact(done: Path) -> None:
+    path = done / "runs" / "demo" / "teacher" / "manifest.json"
+    path.write_text(path.read_text().replace('"files": {', '"files": [], "seconds_": {'))
+    assert states(planned(done))["teacher"] == "run"
