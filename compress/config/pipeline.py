@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from compress import registry
 from compress.config import catalogue, source
+from compress.config.cards import StudentCard, TeacherCard
 from compress.config.explain import explain
-from compress.config.settings import Pipeline, StudentCard, TeacherCard
+from compress.config.settings import Pipeline
 from compress.config.source import Document, KeyPath
 from compress.errors import InputError, Problem, unknown
 from compress.registry import Registry

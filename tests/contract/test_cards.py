@@ -7,8 +7,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from compress.config import catalogue
+from compress.config.cards import StudentCard, TeacherCard
 from compress.config.pipeline import load_card
-from compress.config.settings import StudentCard, TeacherCard
 from compress.encoders.checkpoint import parameters
 from compress.encoders.families import FAMILIES, configured, shape_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from compress.config import catalogue
+from compress.config.cards import StudentCard, TeacherCard
 from compress.config.pipeline import load_card
-from compress.config.settings import StudentCard, TeacherCard
 
 ROOT = Path(__file__).parents[2]
 TEACHERS = sorted((ROOT / "teachers").glob("*.yaml"))
