@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from compress.encoders.families import Parts, head_size, parts
+from compress.encoders.families import Parts, family_of, head_size, parts
 from compress.encoders.surgery import scaled
 from compress.errors import CompressError
 from compress.registry import IMPORTANCE
@@ -63,9 +63,10 @@ def _gradients(
     """Per-sample gradients (samples, units) by the factors of each layer's heads and neurons."""
     widths = [layer.output.in_features // size for layer in layers] + [layer.down.in_features for layer in layers]
     found: list[list[Tensor]] = [[] for _ in widths]
+    taken = {*family_of(model).inputs, "labels"}  # rows may be encoded for a teacher of another family
     with _still(model), torch.enable_grad():
         for batch in batches:
-            inputs = {name: values.to(model.device) for name, values in batch.items()}
+            inputs = {name: values.to(model.device) for name, values in batch.items() if name in taken}
             rows = len(inputs["labels"])
             factors = [torch.ones(rows, width, device=model.device, requires_grad=True) for width in widths]
             with scaled(model, factors[: len(layers)], factors[len(layers) :]):

@@ -16,7 +16,7 @@ from compress.run.steps import Step
 from compress.store import artifact, fingerprint, lock
 
 # Read by the libraries when they are imported. Threads that spin long for each other make a step 30 times slower where
-# another program wants a core (so, 4 times); uneven layers at many lengths overflow oneDNN's default cache (11.4 ms became 6.0 ms a
+# another program wants a core (4 times with this count); uneven layers at many lengths overflow oneDNN's default cache (11.4 ms became 6.0 ms a
 # batch); and nothing may phone home or draw its own progress bars.
 _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000",

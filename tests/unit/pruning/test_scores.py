@@ -95,3 +95,11 @@ def test_no_batch_and_no_such_score_are_refused():
         unit_scores(model, [], "taylor")
     with pytest.raises(UnknownName, match=r"no such importance score `tailor`\. Did you mean `taylor`"):
         unit_scores(model, [], "tailor")
+
+
+def test_rows_of_another_familys_teacher_can_be_scored() -> None:
+    model = tiny.model("distilbert")
+    batch = tiny.batch(model) | {"labels": torch.tensor([0, 1, 2])}
+    wider = batch | {"token_type_ids": torch.zeros_like(batch["input_ids"])}
+    for own, other in zip(unit_scores(model, [batch], "taylor"), unit_scores(model, [wider], "taylor"), strict=True):
+        assert all(torch.equal(one, two) for one, two in zip(own, other, strict=True))
