@@ -153,6 +153,9 @@ def _companions(
 ) -> None:
     """What stands beside the files: tokenizer, config, preprocessing, a script that answers."""
     target, task = registry.TARGETS.load(settings.export.target), settings.task
+    backend: Any = tokenizer.backend_tokenizer
+    backend.no_truncation()  # `task.truncation` is for the script to follow: tokenizers know no head+tail
+    backend.no_padding()
     tokenizer.save_pretrained(context.out)
     model.config.save_pretrained(context.out)
     write_json(
@@ -161,9 +164,10 @@ def _companions(
             "labels": labels_of(model),
             "max_length": task.max_length,
             "truncation": task.truncation,
-            "pair": task.text_pair is not None,
+            "texts": 1 if task.text_pair is None else 2,
             "inputs": list(family_of(model).inputs),
             "file": described[-1]["file"],
+            "settings": described[-1]["settings"],
         },
     )
     if target.predict is not None:

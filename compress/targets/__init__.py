@@ -51,9 +51,10 @@ class Target(Protocol):
     def predict(self) -> Path | None:
         """A script that answers texts with what was built, without this program; copied beside it as `predict.py`.
 
-        It reads `tokenizer.json` and `preprocess.json`, an object of `labels` (names in the order of their ids),
-        `max_length`, `truncation`, `pair` (whether a row is two texts), `inputs` (names in the model's order) and
-        `file` (what is run unless told otherwise, relative to the script).
+        It reads `tokenizer.json`, saved without truncation and padding, and `preprocess.json`, an object of `labels`
+        (names in the order of their ids), `max_length`, `truncation`, `texts` (how many a row has: 1, or 2 for pairs),
+        `inputs` (names in the model's order: ids, attention mask, then token types if it takes them), `file` (what is run,
+        relative to the script) and `settings` (what `open` needs besides it).
         """
 
     def unavailable(self) -> str | None:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,81 +12,140 @@ import graphs
 import numpy
 import pytest
 import tiny
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from tokenizers import processors
+from transformers import PreTrainedTokenizerFast
 
 from compress.config import settings
 from compress.data.batches import encode, feeds
 from compress.data.sources import Rows
-from compress.targets import Session
 from compress.targets.onnxruntime import onnxruntime
 
 LABELS = ["no", "perhaps", "yes"]
-TEXTS = ["turn on the light", "a dull film, not good", "great " * 30 + "light off", "", "movie"]
-PAIRS = ["the film", "bad " * 20, "very good movie " * 9, "light", ""]
+TEXT, PAIR = ["great " * 30 + "light off"], ["great " * 30 + "light off", "bad " * 20 + "movie"]
+SIDES = ["head", "tail", "head+tail"]
+WORDS = st.lists(st.sampled_from([*tiny.WORDS, "unheard", "[SEP]", "x"]), max_size=20).map(" ".join)
 
 
-def exported(folder: Path, *, truncation: str, pair: bool) -> Session:
-    onnxruntime.build(graphs.graph(), "fp32", folder / "onnx" / "model.onnx")
-    tiny.tokenizer(folder)
-    facts = {
-        "labels": LABELS,
-        "max_length": 12,
-        "truncation": truncation,
-        "pair": pair,
-        "inputs": ["input_ids", "attention_mask", "token_type_ids"],
-        "file": "onnx/model.onnx",
-    }
-    (folder / "preprocess.json").write_text(json.dumps(facts))
-    shutil.copy(onnxruntime.predict, folder / "predict.py")
-    return onnxruntime.open(folder / "onnx" / "model.onnx", {}, threads=1)
-
-
-def run(folder: Path, *arguments: str, given: str = "") -> list[list[str]]:
-    command = [sys.executable, str(folder / "predict.py"), *arguments]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True, cwd=folder.parent)
-    assert done.stderr == ""
-    return [line.split("\t") for line in done.stdout.splitlines()]
-
-
-def task(truncation: str, pair: bool) -> settings.Task:
+def task(truncation: str, texts: int, max_length: int = 12) -> settings.Task:
     return settings.Task(
-        type="text-pair-classification" if pair else "text-classification",
+        type="text-pair-classification" if texts == 2 else "text-classification",
         data=settings.Data(train="train.tsv", validation="dev.tsv"),
-        text_pair="other" if pair else None,
-        max_length=12,
+        text_pair="other" if texts == 2 else None,
+        max_length=max_length,
         truncation=truncation,
     )
 
 
-@pytest.mark.parametrize("pair", [False, True], ids=["text", "pair"])
-@pytest.mark.parametrize("truncation", ["head", "tail", "head+tail"])
-def test_it_answers_as_the_session_on_rows_of_the_program(truncation: str, pair: bool, tmp_path: Path) -> None:
-    session = exported(tmp_path / "out", truncation=truncation, pair=pair)
-    rows = Rows(TEXTS, PAIRS if pair else None, [0] * len(TEXTS))
-    encoded = encode(rows, tiny.tokenizer(tmp_path / "other"), task(truncation, pair))
-    expected = []
-    for _, batch in feeds(encoded, 1, order="given"):
-        odds = numpy.exp(session(batch)[0].astype(float))
-        expected.append((LABELS[odds.argmax()], odds.max() / odds.sum()))
-    lines = [f"{text}\t{other}" if pair else text for text, other in zip(TEXTS, PAIRS, strict=True)]
-    found = run(tmp_path / "out", given="\n".join(lines) + "\n")
-    assert [label for label, _ in found] == [label for label, _ in expected]
-    assert [float(share) for _, share in found] == pytest.approx([share for _, share in expected], abs=6e-5)
+def rows(texts: list[str]) -> Rows:
+    return Rows(texts[:1], texts[1:] or None, [0])
 
 
-def test_texts_may_be_arguments_and_another_model_may_be_chosen(tmp_path: Path) -> None:
-    exported(tmp_path / "out", truncation="head", pair=False)
-    (tmp_path / "out" / "onnx" / "model.onnx").rename(tmp_path / "out" / "onnx" / "other.onnx")
-    found = run(tmp_path / "out", "--model", "onnx/other.onnx", *TEXTS[:2])
-    assert [len(line) for line in found] == [2, 2]
-    assert {label for label, _ in found} <= set(LABELS)
+def write(folder: Path, truncation: str, texts: int, max_length: int = 12, types: bool = True) -> None:
+    facts = {
+        "labels": LABELS,
+        "max_length": max_length,
+        "truncation": truncation,
+        "texts": texts,
+        "inputs": ["input_ids", "attention_mask", "token_type_ids"][: 3 if types else 2],
+        "file": "onnx/model.onnx",
+        "settings": {"disabled_optimizers": ["SkipLayerNormFusion"]},
+    }
+    (folder / "preprocess.json").write_text(json.dumps(facts))
 
 
-def test_it_needs_nothing_of_this_program() -> None:
-    found = ast.walk(ast.parse(onnxruntime.predict.read_text()))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported folder but for its `preprocess.json`."""
+    made = tmp_path_factory.mktemp("out")
+    onnxruntime.build(graphs.graph(), "fp32", made / "onnx" / "model.onnx")
+    tiny.tokenizer(made)
+    shutil.copy(onnxruntime.predict, made / "predict.py")
+    return made
+
+
+def run(folder: Path, *texts: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", str(folder / "predict.py"), *texts]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder.parent)
+
+
+@pytest.mark.parametrize("texts", [TEXT, PAIR, [""], ["", "on"]], ids=["text", "pair", "empty", "half empty"])
+def test_it_answers_as_the_session_on_a_row_of_the_program(texts: list[str], folder: Path, tmp_path: Path) -> None:
+    write(folder, "head+tail", len(texts))
+    session = onnxruntime.open(folder / "onnx" / "model.onnx", {}, threads=1)
+    encoded = encode(rows(texts), tiny.tokenizer(tmp_path), task("head+tail", len(texts)))
+    [(_, feed)] = feeds(encoded, 1)
+    odds = numpy.exp(session(feed)[0].astype(float))
+    done = run(folder, *texts)
+    assert (done.returncode, done.stderr) == (0, "")
+    label, probability = done.stdout.removesuffix("\n").split("\t")
+    assert label == LABELS[odds.argmax()]
+    assert float(probability) == pytest.approx(odds.max() / odds.sum(), abs=6e-5)
+
+
+class Recorder:
+    """Stands for the runtime's session: keeps what it is asked."""
+
+    feeds: dict[str, numpy.ndarray]
+
+    def __init__(self, *_args: object, **_settings: object) -> None:
+        pass
+
+    def run(self, _outputs: list[str], feeds: dict[str, numpy.ndarray]) -> list[numpy.ndarray]:
+        Recorder.feeds = feeds
+        return [numpy.zeros((1, 3), numpy.float32)]
+
+
+@pytest.fixture(scope="module")
+def tokenizers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, PreTrainedTokenizerFast]:
+    roberta = tiny.tokenizer(tmp_path_factory.mktemp("roberta"))
+    roberta.backend_tokenizer.post_processor = processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return {"bert": tiny.tokenizer(folder), "roberta": roberta}
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+@pytest.mark.parametrize("truncation", SIDES)
+@given(texts=st.lists(WORDS, min_size=1, max_size=2), limit=st.integers(5, 30))
+@hypothesis_settings(deadline=None)
+def test_it_cuts_as_training_does(
+    kind: str,
+    truncation: str,
+    texts: list[str],
+    limit: int,
+    folder: Path,
+    tokenizers: dict[str, PreTrainedTokenizerFast],
+) -> None:
+    tokenizer = tokenizers[kind]
+    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    write(folder, truncation, len(texts), limit, types=kind == "bert")
+    encoded = encode(rows(texts), tokenizer, task(truncation, len(texts), limit), token_types=kind == "bert")
+    [(_, expected)] = feeds(encoded, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("onnxruntime.InferenceSession", Recorder)
+        patch.setattr("sys.argv", ["predict.py", *texts])
+        runpy.run_path(str(folder / "predict.py"))
+    assert {name: value.tolist() for name, value in Recorder.feeds.items()} == {
+        name: value.tolist() for name, value in expected.items()
+    }
+    assert {value.dtype for value in Recorder.feeds.values()} == {numpy.dtype(numpy.int64)}
+
+
+@pytest.mark.parametrize(("needed", "offered"), [(1, []), (1, PAIR), (2, TEXT)])
+def test_another_number_of_texts_is_refused(needed: int, offered: list[str], folder: Path) -> None:
+    write(folder, "head", needed)
+    done = run(folder, *offered)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Give {needed} text(s) in quotes.\n")
+
+
+def test_it_has_twenty_lines_and_needs_nothing_of_this_program() -> None:
+    text = onnxruntime.predict.read_text()
     modules = {
         node.module if isinstance(node, ast.ImportFrom) else alias.name
-        for node in found
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
     assert modules - sys.stdlib_module_names == {"numpy", "onnxruntime", "tokenizers"}
+    assert len(text.splitlines()) <= 20
