@@ -1,5 +1,6 @@
 """Files written whole or not at all, and their digests."""
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,29 @@ def sha256(path: Path) -> str:
 def text_digest(text: str) -> str:
     """The SHA-256 of a text in UTF-8, as hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Bring a file's content, or a folder's list of entries, to the disk.
+
+    Nothing is done where that cannot be asked for: Windows opens no folders, and some systems flush only what is open
+    for writing, which folders and read-only files cannot be.
+    Raises: OSError if the disk fails or is full.
+    """
+    writable = path.is_file() and os.access(path, os.W_OK)
+    try:
+        handle = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if writable or error.errno not in (errno.EBADF, errno.EINVAL):
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of
+from compress.files import flush
 
 OPSET = 20
 """The first opset with a Gelu operator; 23 adds an Attention operator that several runtimes cannot run."""
@@ -73,8 +73,10 @@ def write_graph(graph: onnx.ModelProto, path: Path) -> None:
         onnx.save_model(graph, Path(folder, path.name), save_as_external_data=large, location=data)
         # The weights first: a graph without them must never be seen.
         for name in (data, path.name) if large else (path.name,):
-            _flush(Path(folder, name))
-            Path(folder, name).replace(path.parent / name)
+            made = Path(folder, name)
+            made.chmod(0o644)
+            flush(made)
+            made.replace(path.parent / name)
 
 
 def _clean(graph: onnx.ModelProto) -> None:
@@ -87,12 +89,6 @@ def _clean(graph: onnx.ModelProto) -> None:
         node.doc_string = ""
     for tensor in graph.graph.initializer:
         tensor.ClearField("data_location")  # read from a file beside the graph or not: the same bytes
-
-
-def _flush(path: Path) -> None:
-    path.chmod(0o644)
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A finished result on disk: a folder with a manifest, there whole or not at all."""
 
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.errors import CompressError, InputError
-from compress.files import inside, read_json, sha256, text_digest, write_json
+from compress.files import flush, inside, read_json, sha256, text_digest, write_json
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -103,7 +102,7 @@ def create(folder: Path, stage: str, parts: Mapping[str, str], fingerprint: str)
             raise CompressError(f"{stage} made no files.")
         manifest = Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3))
         for name in files:
-            _flush(draft.folder / name)
+            flush(draft.folder / name)
         write_json(draft.folder / MANIFEST, asdict(manifest))
         _replace(draft.folder, folder)
     finally:
@@ -128,17 +127,5 @@ def _replace(new: Path, home: Path) -> None:
     if home.exists():
         home.rename(old)
     new.rename(home)
-    _flush(home.parent)
+    flush(home.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    """Make sure that a file or a folder's entries have reached the disk."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:  # a folder on Windows
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

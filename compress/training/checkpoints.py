@@ -1,7 +1,5 @@
 """Resumable checkpoints: a folder counts only if the seal that is written into it last is there."""
 
-import contextlib
-import os
 import re
 import shutil
 from pathlib import Path
@@ -16,9 +14,9 @@ def seal(folder: Path, content: dict[str, Any]) -> None:
     """Declare a checkpoint complete: its files are brought to the disk, then the seal is written."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            flush(path)
+            files.flush(path)
     files.write_json(folder / SEAL, content)
-    flush(folder)
+    files.flush(folder)
 
 
 def latest(work: Path, key: str) -> tuple[Path, dict[str, Any]] | None:
@@ -46,16 +44,3 @@ def _folders(work: Path) -> list[Path]:
 
 def _step(folder: Path) -> int:
     return int(folder.name.removeprefix("checkpoint-"))
-
-
-def flush(path: Path) -> None:
-    """Bring a file or a folder's entries to the disk; folders cannot be flushed on every system."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)

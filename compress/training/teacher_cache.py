@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from compress.config.settings import Distill
 from compress.data.batches import Encoded
+from compress.files import flush
 from compress.registry import LOSSES
-from compress.training.checkpoints import flush
 from compress.training.devices import place
 from compress.training.history import Notify, quiet
 from compress.training.precision import Precision, chosen, repeatable

@@ -1,0 +1,71 @@
+"""Bringing files and folders to the disk, here and where a system allows less."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from compress.files import flush
+
+
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """What reached the disk: each handle's inode, and whether it was open for writing."""
+    seen = []
+
+    def fsync(handle: int) -> None:
+        fcntl = pytest.importorskip("fcntl")
+        access = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE
+        seen.append((os.fstat(handle).st_ino, access != os.O_RDONLY))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return seen
+
+
+def test_files_and_folders_are_brought_to_the_disk(tmp_path: Path, flushed: list[tuple[int, bool]]) -> None:
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"12")
+    flush(file)
+    flush(tmp_path)
+    assert flushed == [(file.stat().st_ino, True), (tmp_path.stat().st_ino, False)]
+    assert file.read_bytes() == b"12"
+
+
+def test_a_file_that_may_not_be_written_is_opened_to_read(
+    tmp_path: Path, flushed: list[tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "weights.bin"
+    file.touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # for root every file may be written
+    flush(file)
+    assert flushed == [(file.stat().st_ino, False)]
+
+
+def test_a_folder_that_cannot_be_opened_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, flags: int) -> int:
+        raise PermissionError(errno.EACCES, "as on Windows")
+
+    (tmp_path / "weights.bin").touch()
+    monkeypatch.setattr(os, "open", refuse)
+    flush(tmp_path)
+    with pytest.raises(PermissionError):
+        flush(tmp_path / "weights.bin")
+
+
+@pytest.mark.parametrize(("code", "folder_raises"), [(errno.EBADF, False), (errno.EINVAL, False), (errno.EIO, True)])
+def test_a_failing_disk_is_no_secret(
+    code: int, folder_raises: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    (tmp_path / "weights.bin").touch()
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        flush(tmp_path / "weights.bin")
+    if folder_raises:
+        with pytest.raises(OSError, match=os.strerror(code)):
+            flush(tmp_path)
+    else:
+        flush(tmp_path)
