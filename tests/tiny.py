@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizer, PreTrainedModel
 from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
 
+from compress.encoders.capture import Captured
 from compress.encoders.families import FAMILIES, family_of
 
 VOCABULARY = 100
@@ -64,6 +65,12 @@ def batch(model: PreTrainedModel, rows: int = 3, length: int = 8, seed: int = 0)
         "token_type_ids": (torch.arange(length) >= length // 2).long() * mask,
     }
     return {name: made[name] for name in family_of(model).inputs}
+
+
+def scores(captured: Captured) -> list[Tensor]:
+    """(b, h, t, t) a layer: captured queries times keys over the root of the head size."""
+    pairs = zip(captured.queries, captured.keys, strict=True)
+    return [query @ key.transpose(-1, -2) * query.size(-1) ** -0.5 for query, key in pairs]
 
 
 def tokenizer(folder: Path) -> PreTrainedTokenizerFast:

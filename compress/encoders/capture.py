@@ -38,12 +38,6 @@ class Captured:
             raise RuntimeError("no embeddings were captured: ask for `embeddings=True`, then call the model")
         return self.entered
 
-    @property
-    def attention_scores(self) -> list[Tensor]:
-        """(b, h, t, t) queries times keys over the root of the head size: before the mask and the softmax."""
-        pairs = zip(self.queries, self.keys, strict=True)
-        return [query @ key.transpose(-1, -2) * query.size(-1) ** -0.5 for query, key in pairs]
-
     def clear(self) -> None:
         """Forget everything."""
         self.hidden_states, self.queries, self.keys, self.entered = [], [], [], None
@@ -56,7 +50,7 @@ def capture(
     """Read the inside of every forward pass of the model (or of its encoder) while the context lasts.
 
     Each forward pass replaces what the one before left; what was read last stays readable after the context.
-    `attention_scores` records queries and keys; the scores are computed when they are looked at.
+    `attention_scores` records queries and keys, which the scores are made of.
     Raises: InputError if the architecture is not known.
     """
     captured, size = Captured(), head_size(model.config)

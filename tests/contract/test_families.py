@@ -121,8 +121,8 @@ def test_captured_scores_give_the_attention_probabilities(family: str, attention
     with torch.no_grad():
         eager = model(family, "eager")(**batch, output_attentions=True)
     hidden = batch["attention_mask"][:, None, None, :] == 0
-    assert len(captured.attention_scores) == len(eager.attentions) == LAYERS
-    for scores, probabilities in zip(captured.attention_scores, eager.attentions, strict=True):
+    assert len(captured.queries) == len(eager.attentions) == LAYERS
+    for scores, probabilities in zip(tiny.scores(captured), eager.attentions, strict=True):
         assert_close(scores.masked_fill(hidden, -torch.inf).softmax(-1), probabilities)
     assert captured.hidden_states == []
 

@@ -1,27 +1,14 @@
-"""Every task says what it needs, and its answers fit the metrics that it allows."""
+"""Every task is in the schema, and its answers fit the metrics that it allows."""
 
 import numpy as np
 import pytest
 
 from compress.config.settings import TASK_TYPES
-from compress.config.settings import Task as Settings
 from compress.registry import METRICS, TASKS
 
 
 def test_the_schema_knows_the_tasks():
     assert set(TASK_TYPES) == set(TASKS.names())
-
-
-@pytest.mark.parametrize("name", TASKS.names())
-def test_columns_are_keys_of_the_schema(name):
-    assert set(TASKS.load(name).columns) <= set(Settings.model_fields)
-
-
-@pytest.mark.parametrize("name", TASKS.names())
-def test_the_head_is_a_class_of_transformers(name):
-    import transformers
-
-    assert hasattr(transformers, TASKS.load(name).head)
 
 
 @pytest.mark.parametrize("name", TASKS.names())

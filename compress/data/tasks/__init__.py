@@ -14,14 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """What a kind of task needs and gives."""
+    """What a kind of task gives."""
 
-    columns: tuple[str, ...]
-    """The keys of `task` in a pipeline file that name the columns of its rows."""
-    head: str
-    """The transformers auto class that builds the model with its head."""
-    outputs: tuple[str, ...]
-    """Names of the model's outputs, and of an exported graph's."""
     answers: str
     """What `predict` gives; a metric whose `reads` says otherwise does not fit."""
     predict: Callable[[NDArray[Any]], NDArray[Any]]

@@ -1,8 +1,6 @@
 """One label for two texts."""
 
-from dataclasses import replace
-
 from compress.data.tasks.text_classification import text_classification
 
-text_pair_classification = replace(text_classification, columns=("text", "text_pair", "label"))
-"""One label for two texts, such as whether they say the same."""
+text_pair_classification = text_classification
+"""One label for two texts, such as whether they say the same. A model gives it as it does for one text."""

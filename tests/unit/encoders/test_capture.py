@@ -16,7 +16,7 @@ def test_a_forward_pass_replaces_the_one_before() -> None:
         assert captured.hidden_states[0].shape == (3, 8, 32)
         model(**two)
     assert [state.shape for state in captured.hidden_states] == [(2, 5, 32)] * 2
-    assert [scores.shape for scores in captured.attention_scores] == [(2, 4, 5, 5)] * 2
+    assert [scores.shape for scores in tiny.scores(captured)] == [(2, 4, 5, 5)] * 2
     assert captured.embeddings.shape == (2, 5, 32)
 
 
@@ -34,7 +34,7 @@ def test_layers_of_differing_head_counts() -> None:
     small = cut(model, Masks(heads, Masks.full(model).neurons))
     with torch.no_grad(), capture(small, attention_scores=True) as captured:
         small(**tiny.batch(small))
-    assert [scores.shape[1] for scores in captured.attention_scores] == [3, 1]
+    assert [scores.shape[1] for scores in tiny.scores(captured)] == [3, 1]
     assert [query.shape for query in captured.queries] == [(3, 3, 8, 8), (3, 1, 8, 8)]
 
 
@@ -46,7 +46,7 @@ def test_gradients_flow_from_all_that_is_captured() -> None:
     captured.embeddings.square().sum().backward(retain_graph=True)
     assert words.grad.abs().sum() > 0
     assert parts(model)[0].query.weight.grad is None
-    captured.attention_scores[0].square().sum().backward(retain_graph=True)
+    tiny.scores(captured)[0].square().sum().backward(retain_graph=True)
     assert parts(model)[0].key.weight.grad.abs().sum() > 0
     assert parts(model)[0].value.weight.grad is None
     (captured.hidden_states[0] ** 3).sum().backward()
@@ -79,4 +79,4 @@ def test_embeddings_that_were_not_asked_for() -> None:
         model(**tiny.batch(model))
     with pytest.raises(RuntimeError, match="ask for `embeddings=True`"):
         _ = captured.embeddings
-    assert captured.attention_scores == captured.hidden_states == []
+    assert captured.queries == captured.keys == captured.hidden_states == []
