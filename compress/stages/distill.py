@@ -16,7 +16,7 @@ from compress.encoders.initialize import evenly, first_weights
 from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
-from compress.stages.material import encoded, labels_of, tokenizer_of, write
+from compress.stages.material import check_reach, encoded, labels_of, tokenizer_of, write
 
 _START_ROWS = 1024
 _START_BATCH = 64
@@ -44,22 +44,23 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
     rows = encoded("train", task, context.root, tokenizer, teacher)
     validation = encoded("validation", task, context.root, tokenizer, teacher)
-    student = _start(settings.student, teacher, tokenizer, rows, context)
+    student = _start(settings, teacher, tokenizer, rows, context)
     history = learn(student, teacher, rows, validation, settings.student.distill, context)
     write(context.out, student, tokenizer, history)
 
 
 def _start(
-    student: settings.Student,
+    settings: Settings,
     teacher: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: Encoded,
     context: Context,
 ) -> PreTrainedModel:
     """The student with its first weights."""
+    student = settings.student
     torch.manual_seed(context.seed)
     if student.model is not None:
-        return _pretrained(student.model, teacher, tokenizer, context)
+        return _pretrained(student.model, settings.task, teacher, tokenizer, context)
     config = configured(teacher.config, student.architecture)
     made: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     own, whole = shape_of(config), shape_of(teacher.config)
@@ -71,12 +72,18 @@ def _start(
 
 
 def _pretrained(
-    model: settings.Model, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, context: Context
+    model: settings.Model,
+    task: settings.Task,
+    teacher: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    context: Context,
 ) -> PreTrainedModel:
     folder = source.fetch(source.locate(model, context.root))
     if tokenizer_of(folder).get_vocab() != tokenizer.get_vocab():
         raise InputError(f"{folder}: its tokenizer is not the teacher's. A student reads the tokens of its teacher.")
-    return checkpoint.load_encoder(folder, labels=labels_of(teacher))
+    student = checkpoint.load_encoder(folder, labels=labels_of(teacher))
+    check_reach(student, task, str(folder))
+    return student
 
 
 def _batches(rows: Encoded, seed: int) -> Iterator[dict[str, Tensor]]:

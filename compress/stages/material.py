@@ -10,7 +10,7 @@ from compress.config.settings import Task
 from compress.data import sources
 from compress.data.batches import Encoded, encode
 from compress.encoders import checkpoint
-from compress.encoders.families import family_of
+from compress.encoders.families import family_of, max_length
 from compress.errors import InputError
 from compress.files import write_json
 from compress.stages.context import Context
@@ -37,9 +37,26 @@ def encoded(
     tokenizer: PreTrainedTokenizerBase,
     model: PreTrainedModel,
 ) -> Encoded:
-    """The rows of a split as the model takes them."""
+    """The rows of a split as the model takes them.
+
+    Raises: InputError if the model does not reach `task.max_length`, or if the tokenizer does not fit.
+    """
+    check_reach(model, task, "the model")
     rows = sources.load(task, root, split)
     return encode(rows, tokenizer, task, token_types="token_type_ids" in family_of(model).inputs)
+
+
+def check_reach(model: PreTrainedModel, task: Task, name: str) -> None:
+    """See that a model, called `name`, reads rows of `task.max_length`: else it would fail in the middle of a training.
+
+    Raises: InputError if its position embeddings end before.
+    """
+    longest = max_length(model.config)
+    if task.max_length > longest:
+        raise InputError(
+            f"task.max_length: {task.max_length} is more than the {longest} tokens that {name} has position embeddings "
+            f"for. Give at most {longest}, or a model that reads longer texts."
+        )
 
 
 def labels_of(model: PreTrainedModel) -> list[str]:
