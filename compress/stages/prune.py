@@ -11,7 +11,7 @@ from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint
 from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
-from compress.errors import CompressError
+from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
 from compress.pruning.scores import unit_scores
 from compress.pruning.search import choose
@@ -21,6 +21,8 @@ from compress.stages.material import encoded, tokenizer_of, write
 
 STRUCTURE = "structure.json"
 _BATCH = 32
+_MISS = 0.02
+"""How far from the asked share a cut may end."""
 
 
 class Settings(NamedTuple):
@@ -40,7 +42,9 @@ class Needs(NamedTuple):
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
     """Score the student's heads and neurons, cut the least important ones for real, train what is left.
 
-    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer.
+    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, and the
+    shares that were asked for and removed.
+    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does.
     """
     asked = settings.student.prune
     if asked is None:
@@ -50,9 +54,10 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     rows = encoded("train", settings.task, context.root, tokenizer, teacher)
     validation = encoded("validation", settings.task, context.root, tokenizer, teacher)
     smaller = _cut(student, rows, asked, context.seed)
+    shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
     history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
     write(context.out, smaller, tokenizer, history)
-    write_json(context.out / STRUCTURE, _structure(student, smaller))
+    write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
 
 
 def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: int) -> PreTrainedModel:
@@ -73,11 +78,40 @@ def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.
     return settings.Distill(**own, **recover.model_dump())
 
 
-def _structure(before: PreTrainedModel, after: PreTrainedModel) -> dict[str, object]:
+def _shares(
+    before: PreTrainedModel, after: PreTrainedModel, asked: settings.Prune, key: str
+) -> dict[str, dict[str, float]]:
+    """Of all heads and of all neurons the share that was asked for and the one that is gone.
+
+    Raises: InputError if the two lie further apart than `_MISS` and than rounding to a whole unit explains.
+    """
+    whole, left = Masks.full(before), Masks.full(after)
+    floor = f"with `multiple: {asked.multiple}` a layer that is cut keeps a multiple of {asked.multiple} neurons"
+    shares, faults = {}, []
+    for kind, old, new, why, cure in (
+        ("heads", whole.heads, left.heads, "every layer keeps a head", ""),
+        ("neurons", whole.neurons, left.neurons, floor, ", or a smaller `multiple`"),
+    ):
+        units = sum(map(len, old))
+        wanted, removed = getattr(asked, kind), 1 - sum(map(len, new)) / units
+        shares[kind] = {"asked": wanted, "removed": removed}
+        if abs(removed - wanted) > max(_MISS, 0.5 / units) + 1e-9:
+            near = f"{removed:.3g}"
+            what = f"{wanted:g} of all {kind} was asked for, {near} is the nearest that can be removed: {why}."
+            faults.append(Problem(f"{key}.{kind}", f"{what} Give {near}{cure}."))
+    if faults:
+        raise InputError(faults)
+    return shares
+
+
+def _structure(
+    before: PreTrainedModel, after: PreTrainedModel, shares: dict[str, dict[str, float]]
+) -> dict[str, object]:
     whole, left = shape_of(before.config), shape_of(after.config)
     return {
         "layers": [
             {"heads": heads, "neurons": neurons} for heads, neurons in zip(left.heads, left.intermediate, strict=True)
         ],
         "of": {"heads": whole.heads[0], "neurons": whole.intermediate[0]},
+        "shares": shares,
     }
