@@ -24,7 +24,6 @@ from compress.stages.export import DESCRIPTION
 from compress.stages.material import labels_of, tokenizer_of
 
 MEASUREMENTS = "measurements.json"
-_BATCH = 8
 _SAME_ROWS = 200
 _REPEAT = 2
 
@@ -151,12 +150,15 @@ class _Steps:
 
 
 def _answers(candidate: _Candidate, rows: Encoded, task: settings.Task) -> NDArray[np.int64]:
-    """The answers to all rows, in their order, with as many threads as the machine has."""
+    """The answers to all rows, in their order, each row by itself, with as many threads as the machine has.
+
+    In a batch, dynamic quantization makes an answer depend on the rows beside it.
+    """
     predict = registry.TASKS.load(task.type).predict
     answers = np.zeros(len(rows), np.int64)
     session = candidate.open(len(machine.cores()) or 1)
     try:
-        for chosen, feed in feeds(rows, _BATCH):
+        for chosen, feed in feeds(rows, 1):
             answers[chosen] = predict(session(feed))
     finally:
         session.close()
