@@ -29,8 +29,7 @@ def plan(pipeline: Pipeline = PIPELINE, sets: Sets = None, start: From = None, u
 def table(plan: "Plan", console: "Console", *, start: str | None = None, until: str | None = None) -> None:
     """Print the state of each step of a plan."""
     chosen = plan.selected(start, until)
-    first = next((index for index, step in enumerate(chosen) if start in (step.name, step.stage)), len(chosen))
-    items = plan.items(chosen, {step.name for step in chosen[first:]})
+    items = plan.items(chosen, plan.forced(chosen, start))
     marks = {"fresh": ("=", "up to date"), "run": (">", "run"), "later": ("?", "perhaps")}
     for item in items:
         mark, word = marks[item.state]

@@ -51,7 +51,7 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     chosen = plan.selected(start, until)
-    forced = _from(chosen, start)
+    forced = plan.forced(chosen, start)
     made: list[Item] = []
     with lock.held(plan.loaded.folder):
         artifact.sweep(plan.loaded.folder)
@@ -73,13 +73,6 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
             made.append(item)
         _record(plan)
     return made
-
-
-def _from(chosen: Sequence[Step], start: str | None) -> set[str]:
-    if start is None:
-        return set()
-    first = next((index for index, step in enumerate(chosen) if start in (step.name, step.stage)), len(chosen))
-    return {step.name for step in chosen[first:]}
 
 
 def _intact(plan: Plan, step: Step) -> None:
