@@ -146,9 +146,12 @@ def reference(export: Export) -> Export:
 
 def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -> Step:
     target = registry.TARGETS.load(export.target)
-    read = ["target"] if model == "teacher" else list(type(export).model_fields)
     defaults = {target.precisions[precision] for precision in export.precision}
-    recipes = {export.recipe if export.recipe and recipe in target.recipes else recipe for recipe in defaults}
+    asked = {export.recipe if export.recipe and recipe in target.recipes else recipe for recipe in defaults}
+    recipes = sorted(filter(None, asked))
+    read = ["target"] if model == "teacher" else list(type(export).model_fields)
+    if not any(registry.RECIPES.load(recipe).calibrates for recipe in recipes):
+        read = [key for key in read if key != "calibration_rows"]
     return Step(
         name=f"export/{model}/{export.id}",
         stage="export",
@@ -159,7 +162,7 @@ def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -
         plugins=(
             registry.TASKS.module(loaded.settings.task.type),
             *(registry.TARGETS.module(name) for name in sorted({"pytorch", export.target})),
-            *(registry.RECIPES.module(recipe) for recipe in sorted(filter(None, recipes))),
+            *(registry.RECIPES.module(recipe) for recipe in recipes),
         ),
         packages=("torch", "transformers", "tokenizers", "numpy", "datasets", *target.packages),
     )

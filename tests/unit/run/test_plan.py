@@ -178,6 +178,18 @@ def test_more_checkpoints_change_no_result(done: Path) -> None:
     assert set(states(planned(done, "teacher.train.checkpoint_steps=2")).values()) == {"fresh"}
 
 
+@pytest.mark.parametrize(("recipe", "state"), [("dynamic", "fresh"), ("static_qdq", "run")])
+def test_calibration_rows_count_where_a_recipe_calibrates(tmp_path: Path, recipe: str, state: str) -> None:
+    project.write(tmp_path)
+    asked = f"export.0.recipe={recipe}"
+    plan = planned(tmp_path, asked)
+    make(plan, [step.name for step in plan.steps])
+    assert set(states(planned(tmp_path, asked)).values()) == {"fresh"}
+    found = states(planned(tmp_path, asked, "export.0.calibration_rows=7"))
+    assert found[f"export/small/onnxruntime-{recipe}"] == state
+    assert found["export/teacher/onnxruntime"] == "fresh"
+
+
 def test_all_code_that_makes_numbers_counts(tmp_path: Path) -> None:
     project.write(tmp_path)
     plan = planned(tmp_path, "export.0.recipe=static_qdq")
