@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def report(
-    source: Annotated[Path, typer.Argument(help="A run folder or a report.json.")],
+    source: Annotated[Path | None, typer.Argument(help="A run folder or a report.json.")] = None,
     format: Annotated[
-        Literal["terminal", "markdown", "html", "json-schema"], typer.Option("--format", help="How it is written.")
+        Literal["terminal", "markdown", "html", "json-schema"],
+        typer.Option("--format", help="How it is written. json-schema, of report.json itself, needs no run."),
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; printed if left out.")] = None,
 ) -> int:
@@ -33,11 +34,13 @@ def report(
         if out.suffix not in suffixes:
             raise InputError(f"--out {out}: name a .md or .html file, or say --format.")
         format = suffixes[out.suffix]
-    if format == "terminal":
-        show(locate(source), Console(highlight=False))
-        return 0
     if format == "json-schema":
         text = json.dumps(record.schema(), indent=2)
+    elif source is None:
+        raise InputError("which report? Give a run folder (runs/NAME) or a report.json.")
+    elif format == "terminal":
+        show(locate(source), Console(highlight=False))
+        return 0
     else:
         loaded = record.load(locate(source))
         judged = verdict.judge(loaded, loaded.gate, baseline_of(locate(source), loaded.gate))

@@ -1,6 +1,7 @@
 """The command line: what is printed, and the exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,7 +113,12 @@ def test_report_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     record.save(sample.record(), tmp_path / "report.json")
     assert "teacher" in run(capsys, "report", tmp_path)[1]
     assert run(capsys, "report", tmp_path, "--format", "markdown")[1].startswith("#")
-    assert json.loads(run(capsys, "report", tmp_path, "--format", "json-schema")[1])["title"] == "Record"
+    assert json.loads(run(capsys, "report", "--format", "json-schema")[1])["title"] == "Record"
+    assert run(capsys, "report") == (
+        2,
+        "",
+        "which report? Give a run folder (runs/NAME) or a report.json.\n1 error, nothing was run.\n",
+    )
     assert run(capsys, "report", tmp_path, "--format", "html", "--out", tmp_path / "page.html")[0] == 0
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
     assert run(capsys, "report", tmp_path / "nowhere")[0] == 2
@@ -188,3 +194,35 @@ def test_init_quotes_what_yaml_would_misread(tmp_path: Path, capsys: pytest.Capt
     assert run(capsys, "init", tmp_path / name)[0] == 0
     err = run(capsys, "check", tmp_path / name / "pipeline.yaml")[2]
     assert ": name" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "report report.json",
+        "report report.json --format markdown",
+        "gate report.json",
+        "plan pipeline.yaml",
+        "check pipeline.yaml",
+        "check nothing.yaml",
+        "doctor",
+        "--help",
+        "plan --no-such-option",
+    ],
+)
+def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(tmp_path: Path, arguments: str) -> None:
+    project.write(tmp_path)
+    record.save(sample.record(), tmp_path / "report.json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "compress", *arguments.split()],
+            cwd=tmp_path,
+            stdout=writing,
+            stderr=writing if "no" in arguments else subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr or b"") == (141, b"")
