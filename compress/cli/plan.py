@@ -14,15 +14,14 @@ _SHOWN = 6
 
 def plan(pipeline: Pipeline = PIPELINE, sets: Sets = None, start: From = None, until: Until = None) -> int:
     """Print which steps would run, and why. Runs nothing."""
-    from rich.console import Console
-
+    from compress.cli.console import console
     from compress.config.pipeline import load
     from compress.run import checks
     from compress.run.plan import Plan
 
     loaded = load(pipeline, sets or ())
     checks.check(loaded)
-    table(Plan(loaded), Console(highlight=False, soft_wrap=True), start=start, until=until)
+    table(Plan(loaded), console(), start=start, until=until)
     return 0
 
 

@@ -24,8 +24,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; printed if left out.")] = None,
 ) -> int:
     """Show the report of a run."""
-    from rich.console import Console
-
+    from compress.cli.console import console
     from compress.files import write_text
     from compress.report import record, verdict
 
@@ -39,7 +38,7 @@ def report(
     elif source is None:
         raise InputError("which report? Give a run folder (runs/NAME) or a report.json.")
     elif format == "terminal":
-        show(locate(source), Console(highlight=False))
+        show(locate(source), console())
         return 0
     else:
         loaded = record.load(locate(source))
@@ -87,7 +86,7 @@ def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
     loaded = record.load(path)
     gate = gate or loaded.gate
     judged = verdict.judge(loaded, gate, baseline_of(path, gate))
-    console.print(terminal.table(loaded, judged))
+    console.print(terminal.table(loaded, judged), crop=False)
     page = path.with_name("report.html")
     if page.is_file():
         console.print(f"Report: {page}", markup=False)
