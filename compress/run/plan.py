@@ -37,6 +37,7 @@ class Plan:
         self.loaded = loaded
         self.steps = steps(loaded)
         self._settings = loaded.settings.model_dump(mode="json")
+        self._machine = machine.describe().machine_class  # before PyTorch is loaded, which may bind threads to cores
 
     def folder(self, name: str) -> Path:
         """Where the artifact of a step lies."""
@@ -127,7 +128,7 @@ class Plan:
         if step.stage == "report" and baseline:
             parts["baseline"] = sha256(self.loaded.root / baseline)
         if step.machine:
-            parts["machine"] = machine.describe().machine_class
+            parts["machine"] = self._machine
         parts |= fingerprint.versions(step.packages)
         return parts | fingerprint.code((f"compress.stages.{step.stage}", *step.plugins))
 
