@@ -226,3 +226,62 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(tmp_path
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr or b"") == (141, b"")
+
+
+def given(folder: Path, train: str, name: str = "train.tsv") -> list[str | Path]:
+    (folder / name).write_text(train)
+    return ["init", folder / "new", "--train", folder / name, "--validation", folder / name]
+
+
+def test_init_takes_files_without_a_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = given(tmp_path, project.rows(40).split("\n", 1)[1])
+    exit_code, _, err = run(capsys, *arguments)
+    assert exit_code == 2
+    assert f"{tmp_path / 'train.tsv'}:1: no column `text` and no column `label`; there is `light`, `turn on" in err
+    assert "--columns label,text" in err
+    assert not (tmp_path / "new").exists()
+    assert run(capsys, *arguments, "--columns", "label,text")[0] == 0
+    assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
+
+
+def test_init_takes_columns_of_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = given(tmp_path, '"Größe","what, then"\nbig,one\nsmall,two\n', "train.csv")
+    assert run(capsys, *arguments, "--label", "Größe")[0] == 2
+    assert run(capsys, *arguments, "--label", "Größe", "--text", "what, then")[0] == 0
+    assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
+    exit_code, _, err = run(capsys, "init", tmp_path / "other", "--columns", "a,b")
+    assert exit_code == 2
+    assert err.startswith("--columns: no column `text` and no column `label`; there is `a`, `b`.")
+
+
+@pytest.mark.parametrize("option", ["--train", "--validation", "--test"])
+def test_init_wants_training_and_validation_rows_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    (tmp_path / "rows.tsv").write_text(project.rows(8))
+    exit_code, _, err = run(capsys, "init", tmp_path / "new", option, tmp_path / "rows.tsv")
+    assert exit_code == 2
+    assert err.startswith(f"{option} without --")
+    assert err.endswith("give both.\n1 error, nothing was run.\n")
+    assert not (tmp_path / "new").exists()
+
+
+def test_init_leaves_nothing_behind_where_it_cannot_write_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "reports").write_text("a file")
+    assert run(capsys, "init", tmp_path / "old")[0] == 2
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["reports"]
+
+    from compress.cli import init
+
+    def full(path: Path, text: str) -> None:
+        if path.name == "pipeline.yaml":
+            raise OSError(28, "No space left on device", str(path))
+        path.write_text(text)
+
+    monkeypatch.setattr(init, "write_text", full)
+    exit_code, _, err = run(capsys, "init", tmp_path / "deep" / "new")
+    assert (exit_code, err) == (2, f"{tmp_path / 'deep' / 'new' / 'pipeline.yaml'}: No space left on device.\n")
+    assert not (tmp_path / "deep").exists()
