@@ -36,6 +36,8 @@ class Step:
     """Modules it loads by name."""
     packages: tuple[str, ...] = ()
     """Libraries whose version changes its numbers."""
+    trains: bool = False
+    """Several processes can do it together."""
     machine: bool = False
     """Its numbers hold on one machine class only."""
 
@@ -83,6 +85,7 @@ def _teacher(loaded: Loaded) -> Step:
         weights=() if loaded.settings.teacher.model.scratch else (("teacher", "model"),),
         plugins=(registry.TASKS.module(task.type),),
         packages=(*_TORCH, "accelerate"),
+        trains=True,
     )
 
 
@@ -106,6 +109,7 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
             *(registry.LOSSES.module(loss) for loss in student.distill.losses),
         ),
         packages=(*_TORCH, "accelerate"),
+        trains=True,
     )
 
 
@@ -126,6 +130,7 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
         splits=distill.splits,
         plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance)),
         packages=(*distill.packages, "torch-pruning"),
+        trains=True,
     )
 
 
