@@ -14,7 +14,7 @@ from typing import Self
 from compress.errors import CompressError
 from compress.run.steps import Step
 
-_GONE = re.compile("by peer|remote process")
+_GONE = re.compile("by peer|Broken pipe|remote process")
 """What Gloo and NCCL say of a broken connection; the class of the error is no help."""
 
 
