@@ -5,7 +5,7 @@ Listing names reads folder entries and package metadata; nothing is imported unt
 
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,12 @@ class Registry:
             raise InputError(
                 f"the {self.kind} `{name}` of {self._plugins[name].value} cannot be loaded: {error}"
             ) from error
+
+
+def distributions(module: str) -> list[Distribution]:
+    """The installed distributions that register things of a module with this program."""
+    points = [point for point in entry_points(module=module) if point.group.startswith("compress.")]
+    return [point.dist for point in points if point.dist is not None]
 
 
 LOSSES = Registry("loss", "losses")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,6 +33,12 @@ _ARM_PARTS = {
     "0xd42": "Arm Cortex-A78AE",
     "0xd49": "Arm Neoverse-N2",
     "0xd4f": "Arm Neoverse-V2",
+}
+_TEGRA = {
+    "tegra186": "NVIDIA TX2",
+    "tegra194": "NVIDIA Xavier",
+    "tegra210": "NVIDIA Tegra X1",
+    "tegra234": "NVIDIA Orin",
 }
 _MAC_FLAGS = {
     "hw.optional.avx2_0": "avx2",
@@ -113,12 +120,18 @@ def cores() -> tuple[int, ...]:
     """The cores this process may run on, one of each physical core first. Empty where the system does not tell."""
     if sys.platform != "linux":
         return ()
-    allowed = sorted(os.sched_getaffinity(0))
+    allowed = _allowed()
     first: dict[str, int] = {}
     for core in allowed:
         first.setdefault(_siblings(core), core)
     mains = set(first.values())
     return tuple(sorted(allowed, key=lambda core: (core not in mains, core)))
+
+
+@cache
+def _allowed() -> tuple[int, ...]:
+    """The cores of this process when it was asked first: under OMP_PROC_BIND, PyTorch binds this very thread to one."""
+    return tuple(sorted(os.sched_getaffinity(0)))
 
 
 def _class(architecture: str, processor: str, logical: int, features: tuple[str, ...], gpus: tuple[str, ...]) -> str:
@@ -217,16 +230,19 @@ else:
 
 
 def _gpus() -> tuple[str, ...]:
-    """NVIDIA GPUs by name: from the driver's files, else its tool, else a PyTorch that is loaded already (Jetson)."""
+    """NVIDIA GPUs by name: from the driver's files, else its tool, else the chip they are part of (Jetson).
+
+    PyTorch is not asked, even if it is loaded: a machine has one class, whoever describes it.
+    """
     names = []
     for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         match = re.search(r"^Model:\s*(.+)$", _text(path), flags=re.MULTILINE)
         names += [match[1].strip()] if match else []
     if not names and shutil.which("nvidia-smi"):
         names = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).split("\n")
-    torch = sys.modules.get("torch")
-    if not any(names) and torch is not None and torch.cuda.is_available():
-        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if not any(names):
+        chip = re.search(r"nvidia,(tegra\d+)", _text("/proc/device-tree/compatible"))
+        names = [_TEGRA.get(chip[1], f"NVIDIA {chip[1]}")] if chip else []
     return tuple(name.strip() for name in names if name.strip())
 
 

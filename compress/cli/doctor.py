@@ -15,14 +15,14 @@ _SHOWN = (
 
 def doctor() -> int:
     """Say what is installed, what this machine is, and which targets work here."""
-    from rich.console import Console
     from rich.table import Table
 
     from compress import registry
     from compress.bench import machine
+    from compress.cli.console import console
     from compress.units import size
 
-    console = Console(highlight=False)
+    out = console()
     here = machine.describe()
     facts = {
         "machine": f"{here.processor}, {here.logical_cores} cores, {size(here.memory_bytes)} memory, {here.system}",
@@ -31,11 +31,11 @@ def doctor() -> int:
         **machine.versions(_SHOWN),
     }
     for name, fact in facts.items():
-        console.print(f"{name:<14}{fact}", markup=False)
+        out.print(f"{name:<14}{fact}", markup=False)
     table = Table("target", "precisions", "here", box=None, header_style="bold")
     for name in registry.TARGETS.names():
         target = registry.TARGETS.load(name)
         reason = target.unavailable()
         table.add_row(name, " ".join(target.precisions), reason or "works")
-    console.print(table)
+    out.print(table)
     return 0

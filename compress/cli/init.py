@@ -2,17 +2,22 @@
 
 import csv
 import json
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from compress.errors import InputError
+from compress.files import write_text
 
 _TEMPLATE = """\
 # What every key means: `compress check --schema`, or hover over it in an editor that reads the schema.
 name: {name}
 task:
   type: text-classification
-  data: {{train: {train}, validation: {validation}{test}}}
+  data: {{train: {train}, validation: {validation}{test}{columns}}}
   text: {text}
   label: {label}
   max_length: 128
@@ -31,63 +36,115 @@ gate:
 """
 
 
+_USUAL = {
+    "text": ("text", "sentence", "utterance", "review", "query"),
+    "label": ("label", "labels", "intent", "class", "category"),
+}
+"""Names of columns that are taken unasked."""
+
+
 def init(
     folder: Annotated[Path, typer.Argument(help="The project's folder; it may exist.")] = Path(),
     train: Annotated[Path | None, typer.Option("--train", help="Training rows (CSV, TSV, JSONL, Parquet).")] = None,
     validation: Annotated[Path | None, typer.Option("--validation", help="Validation rows.")] = None,
     test: Annotated[Path | None, typer.Option("--test", help="Test rows.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Column of the text; found in the header.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Column of the label; found in the header.")] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="All columns of files without a header: label,text.")
+    ] = None,
     teacher: Annotated[str, typer.Option("--teacher", help="A teacher card.")] = "bert-base",
 ) -> int:
     """Write a project: a pipeline file, the folders for cards and reports, and a .gitignore."""
     from compress.config import catalogue
-    from compress.errors import InputError
-    from compress.files import write_text
 
     pipeline = folder / "pipeline.yaml"
     if pipeline.exists():
         raise InputError(f"{pipeline}: is there already. Choose another folder or remove it.")
     catalogue.card("teachers", teacher, folder, "--teacher")
-    given = [
-        (option, path) for option, path in (("--train", train), ("--validation", validation), ("--test", test)) if path
-    ]
-    missing = [f"{option} {path}: there is no such file." for option, path in given if not path.is_file()]
-    if missing:
-        raise InputError("\n".join(missing))
-    text, label = _columns(train)
+    _files(train, validation, test)
+    names = columns.split(",") if columns else None
+    found = _columns(train, {"text": text, "label": label}, names)
     values = {
         "name": json.dumps(_name(folder.absolute().name)),
         "train": _relative(train, folder) if train else "data/train.tsv",
         "validation": _relative(validation, folder) if validation else "data/validation.tsv",
         "test": f", test: {_relative(test, folder)}" if test else "" if train else ", test: data/test.tsv",
-        "text": json.dumps(text),
-        "label": json.dumps(label),
+        "columns": f", columns: {json.dumps(names, ensure_ascii=False)}" if names else "",
+        "text": json.dumps(found["text"], ensure_ascii=False),
+        "label": json.dumps(found["label"], ensure_ascii=False),
         "teacher": teacher,
     }
-    for room in ("teachers", "students", "reports"):
-        (folder / room).mkdir(parents=True, exist_ok=True)
-    if not (folder / ".gitignore").exists():
-        write_text(folder / ".gitignore", "/runs/\n")
-    write_text(pipeline, _TEMPLATE.format(**values))
+    _write(folder, {".gitignore": "/runs/\n", pipeline.name: _TEMPLATE.format(**values)})
     typer.echo(f"Wrote {pipeline}. Next:")
     if not train:
-        typer.echo(f"  put train.tsv, validation.tsv and test.tsv (header label<TAB>text) into {folder / 'data'}")
+        header = "label<TAB>text" if names is None else "no header"
+        typer.echo(f"  put train.tsv, validation.tsv and test.tsv ({header}) into {folder / 'data'}")
     typer.echo(f"  compress check {pipeline}\n  compress run {pipeline}")
     return 0
 
 
-def _columns(train: Path | None) -> tuple[str, str]:
-    """The text and label columns that the header of a CSV or TSV file suggests."""
-    names = ["text", "label"]
-    if train is not None and train.suffix in (".tsv", ".csv", ".txt"):
-        with train.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            names = next(csv.reader(stream, delimiter="," if train.suffix == ".csv" else "\t"), names)
-    label = next(
-        (name for name in names if name.lower() in ("label", "labels", "intent", "class", "category")), "label"
-    )
-    text = next(
-        (name for name in names if name.lower() in ("text", "sentence", "utterance", "review", "query")), "text"
-    )
-    return text, label
+def _files(train: Path | None, validation: Path | None, test: Path | None) -> None:
+    """Raises: InputError unless training and validation rows are given together, and all given files are there."""
+    given = {
+        option: path for option, path in (("--train", train), ("--validation", validation), ("--test", test)) if path
+    }
+    lacking = [option for option in ("--train", "--validation") if option not in given]
+    if given and lacking:
+        raise InputError(
+            f"{' and '.join(given)} without {' and '.join(lacking)}: rows to train on and rows to watch the training "
+            "with belong together. Put some rows, such as a tenth, into a file of their own, and give both."
+        )
+    missing = [f"{option} {path}: there is no such file." for option, path in given.items() if not path.is_file()]
+    if missing:
+        raise InputError("\n".join(missing))
+
+
+def _columns(train: Path | None, given: Mapping[str, str | None], names: list[str] | None) -> dict[str, str]:
+    """The text and label columns: as given, else the usual ones among the names or in the header of a CSV or TSV file.
+
+    Raises: InputError if a column is not there.
+    """
+    header = names or _header(train)
+    if header is None:
+        return {key: column or key for key, column in given.items()}
+    chosen = {
+        key: column or next((name for name in header if name.lower() in _USUAL[key]), key)
+        for key, column in given.items()
+    }
+    lacking = [f"`{column}`" for column in chosen.values() if column not in header]
+    if lacking:
+        seen = ", ".join(f"`{name[:40]}`" for name in header[:12]) or "none"
+        raise InputError(
+            f"{'--columns' if names else f'{train}:1'}: no column {' and no column '.join(lacking)}; there is {seen}. "
+            "Name the columns of the text and the label: --text NAME --label NAME. If the files have no header line, "
+            "name all columns in their order: --columns label,text."
+        )
+    return chosen
+
+
+def _header(train: Path | None) -> list[str] | None:
+    """The cells of the first line; None where no such line names the columns."""
+    if train is None or train.suffix.lower() not in (".tsv", ".csv", ".txt"):
+        return None
+    with train.open(encoding="utf-8-sig", errors="replace") as stream:
+        line = stream.readline().rstrip("\r\n")
+    return next(csv.reader([line]), []) if train.suffix.lower() == ".csv" else line.split("\t")
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write the project's files that are not there yet, and its folders: all, or nothing."""
+    with ExitStack() as undo:
+        for room in ("teachers", "students", "reports"):
+            for path in (*reversed((folder / room).parents), folder / room):
+                if not path.is_dir():
+                    path.mkdir()
+                    undo.callback(path.rmdir)
+        for name, text in texts.items():
+            if not (folder / name).exists():
+                write_text(folder / name, text)
+                undo.callback((folder / name).unlink)
+        undo.pop_all()
 
 
 def _name(folder: str) -> str:

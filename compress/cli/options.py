@@ -12,7 +12,9 @@ Sets = Annotated[
 ]
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="STEP", help="Run again from this step or stage on, even if it is up to date."),
+    typer.Option(
+        "--from", metavar="STEP", help="Run this step or stage again, and all that read it, even if up to date."
+    ),
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="STEP", help="Stop after this step or stage.")]
 PIPELINE = Path("pipeline.yaml")

@@ -14,23 +14,21 @@ _SHOWN = 6
 
 def plan(pipeline: Pipeline = PIPELINE, sets: Sets = None, start: From = None, until: Until = None) -> int:
     """Print which steps would run, and why. Runs nothing."""
-    from rich.console import Console
-
+    from compress.cli.console import console
     from compress.config.pipeline import load
     from compress.run import checks
     from compress.run.plan import Plan
 
     loaded = load(pipeline, sets or ())
     checks.check(loaded)
-    table(Plan(loaded), Console(highlight=False, soft_wrap=True), start=start, until=until)
+    table(Plan(loaded), console(), start=start, until=until)
     return 0
 
 
 def table(plan: "Plan", console: "Console", *, start: str | None = None, until: str | None = None) -> None:
     """Print the state of each step of a plan."""
     chosen = plan.selected(start, until)
-    first = next((index for index, step in enumerate(chosen) if start in (step.name, step.stage)), len(chosen))
-    items = plan.items(chosen, {step.name for step in chosen[first:]})
+    items = plan.items(chosen, plan.forced(chosen, start))
     marks = {"fresh": ("=", "up to date"), "run": (">", "run"), "later": ("?", "perhaps")}
     for item in items:
         mark, word = marks[item.state]

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def report(
-    source: Annotated[Path, typer.Argument(help="A run folder or a report.json.")],
+    source: Annotated[Path | None, typer.Argument(help="A run folder or a report.json.")] = None,
     format: Annotated[
-        Literal["terminal", "markdown", "html", "json-schema"], typer.Option("--format", help="How it is written.")
+        Literal["terminal", "markdown", "html", "json-schema"],
+        typer.Option("--format", help="How it is written. json-schema, of report.json itself, needs no run."),
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; printed if left out.")] = None,
 ) -> int:
     """Show the report of a run."""
-    from rich.console import Console
-
+    from compress.cli.console import console
     from compress.files import write_text
     from compress.report import record, verdict
 
@@ -33,11 +33,13 @@ def report(
         if out.suffix not in suffixes:
             raise InputError(f"--out {out}: name a .md or .html file, or say --format.")
         format = suffixes[out.suffix]
-    if format == "terminal":
-        show(locate(source), Console(highlight=False))
-        return 0
     if format == "json-schema":
         text = json.dumps(record.schema(), indent=2)
+    elif source is None:
+        raise InputError("which report? Give a run folder (runs/NAME) or a report.json.")
+    elif format == "terminal":
+        show(locate(source), console())
+        return 0
     else:
         loaded = record.load(locate(source))
         judged = verdict.judge(loaded, loaded.gate, baseline_of(locate(source), loaded.gate))
@@ -84,7 +86,7 @@ def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
     loaded = record.load(path)
     gate = gate or loaded.gate
     judged = verdict.judge(loaded, gate, baseline_of(path, gate))
-    console.print(terminal.table(loaded, judged))
+    console.print(terminal.table(loaded, judged), crop=False)
     page = path.with_name("report.html")
     if page.is_file():
         console.print(f"Report: {page}", markup=False)

@@ -16,16 +16,21 @@ def run(
 ) -> int:
     """Run a pipeline: teacher, students, pruning, exports, measurements, report and verdict.
 
-    What is up to date is not made again; a run that was stopped goes on where it was.
+    What is up to date is not made again; a run that was stopped goes on where it was. With `accelerate launch -m compress
+    run` several processes train together.
     """
     from compress.cli.plan import table
     from compress.cli.report import show
     from compress.cli.watch import Terminal
     from compress.config.pipeline import load
-    from compress.run import checks
-    from compress.run.execute import execute
+    from compress.run import checks, team
+    from compress.run.execute import execute, take_part
     from compress.run.plan import Plan
 
+    if not team.first():
+        if not dry_run:
+            take_part(lambda: Plan(load(pipeline, sets or ())))
+        return 0
     loaded = load(pipeline, sets or ())
     checks.check(loaded)
     plan = Plan(loaded)

@@ -1,8 +1,7 @@
 """A run on the terminal: one line a step, a bar with rate and remaining time while it works."""
 
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -18,10 +17,13 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from compress.cli.console import console as standard
 from compress.run.steps import Step
 from compress.units import duration
 
 _WIDTH = 34
+_PAUSE = 30.0
+"""Seconds between two lines of progress where there is no bar."""
 
 
 def _columns() -> list[ProgressColumn]:
@@ -39,11 +41,18 @@ def _columns() -> list[ProgressColumn]:
 
 
 class Terminal:
-    """Tells a person; where the output is no terminal, each step is a plain line when it starts and when it ends."""
+    """Tells a person; where the output is no terminal, each step is a plain line when it starts and when it ends, and
+    one every half a minute in between."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.console = console or standard()
+        self._clock = clock
         self._bar: Progress | None = None
+        self._step = ""
+        self._told = 0.0
+        """When a line was written last."""
+        self._first: tuple[float, int, int] = (0.0, 0, 0)
+        """When the running work was heard of first, how far it was, and how much it is in all."""
 
     def fresh(self, step: Step) -> None:
         """Say that a step is up to date."""
@@ -53,7 +62,8 @@ class Terminal:
     def working(self, step: Step, reasons: Sequence[str]) -> Iterator[None]:
         """Show a step while it runs and its time when it is done."""
         why = "; ".join(reasons[:2]) + (f" and {len(reasons) - 2} more" if len(reasons) > 2 else "")
-        begun = time.perf_counter()
+        begun = self._told = self._clock()
+        self._step, self._first = step.name, (begun, 0, 0)
         self.console.print(f"[cyan]>[/] {step.name:<{_WIDTH}} [dim]{escape(why)}[/]")
         if self.console.is_terminal:
             with Progress(*_columns(), console=self.console, transient=True, expand=True) as self._bar:
@@ -62,11 +72,20 @@ class Terminal:
             self._bar = None
         else:
             yield
-        self.console.print(f"[green]+[/] {step.name:<{_WIDTH}} {duration(time.perf_counter() - begun)}")
+        self.console.print(f"[green]+[/] {step.name:<{_WIDTH}} {duration(self._clock() - begun)}")
 
     def progress(self, done: int, total: int, note: str) -> None:
-        """Move the bar."""
+        """Move the bar; without one, write a line now and then."""
         if self._bar is not None:
             task = self._bar.tasks[0]
             rate = f"{task.speed:.1f}/s" if task.speed else ""
             self._bar.update(task.id, completed=done, total=total, note=note, rate=rate)
+            return
+        now = self._clock()
+        if self._first[2] != total:
+            self._first = (now, done, total)
+        if now - self._told >= _PAUSE:
+            self._told = now
+            begun, before, _ = self._first
+            left = f", {duration((now - begun) * (total - done) / (done - before))} left" if done > before else ""
+            self.console.print(f"  {self._step:<{_WIDTH}} {done}/{total}, {note}{left}", markup=False)

@@ -99,6 +99,22 @@ def duplicates(a: Rows, b: Rows) -> int:
     return sum(text in known for text in _normal(b))
 
 
+def overlaps(task: settings.Task, root: Path) -> dict[str, int]:
+    """How many rows of the validation and of the test file have a text (or pair) that is in the training file.
+
+    A file that serves as both is counted once, as `validation`. Nothing is looked up on the Hub: there, the answer is
+    empty. Rows that cannot be used count as none; `check` names them.
+    """
+    if task.data.hub is not None:
+        return {}
+    known = set(_texts(_read(task, root, "train").table))
+    counts: dict[str, int] = {}
+    for split in ("validation", "test"):
+        if task.data.split(split) != task.data.split("validation") or not counts:
+            counts[split] = sum(text in known for text in _texts(_read(task, root, split).table))
+    return counts
+
+
 def digest(task: settings.Task, root: Path) -> dict[str, str]:
     """What identifies the content of each split: a file's SHA-256; for the Hub its id, revision, config and split.
 
@@ -118,7 +134,15 @@ def digest(task: settings.Task, root: Path) -> dict[str, str]:
 
 
 def _normal(rows: Rows) -> Iterable[tuple[str, ...]]:
-    columns = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
+    return _folded([rows.texts] if rows.pairs is None else [rows.texts, rows.pairs])
+
+
+def _texts(table: formats.Table) -> Iterable[tuple[str, ...]]:
+    columns = [[text or "" for text in values] for key, values in table.values.items() if key != "label"]
+    return (row for row in _folded(columns) if all(row))
+
+
+def _folded(columns: list[list[str]]) -> Iterable[tuple[str, ...]]:
     return zip(*([" ".join(text.split()).casefold() for text in column] for column in columns), strict=True)
 
 

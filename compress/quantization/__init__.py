@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,10 +19,23 @@ Calibration: TypeAlias = "Callable[[], Iterable[Feeds]]"
 
 
 class Recipe(Protocol):
-    """What a file of this package defines under its own name."""
+    """What a file of this package defines under its own name. Importing the file imports no engine."""
+
+    calibrates: bool
+    """Whether its numbers depend on the calibration batches."""
 
     def __call__(self, graph: Path, out: Path, calibration: Calibration) -> None:
         """Read the fp32 graph, write the quantized one to `out`: whole or not at all, the same bytes each time.
 
         Raises: InputError if the recipe needs calibration batches and gets none.
         """
+
+
+def recipe(*, calibrates: bool) -> Callable[[Callable[[Path, Path, Calibration], None]], Recipe]:
+    """Mark a function as a recipe; the mark is its attribute `calibrates`."""
+
+    def mark(function: Callable[[Path, Path, Calibration], None]) -> Recipe:
+        function.__dict__["calibrates"] = calibrates
+        return cast("Recipe", function)
+
+    return mark

@@ -1,19 +1,23 @@
 """INT8 weights and activations, both with fixed scales found on calibration rows."""
 
+from __future__ import annotations
+
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import onnx
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.quant_utils import add_pre_process_metadata
-
-from compress.encoders.graph import read_graph, write_graph
 from compress.errors import InputError
-from compress.quantization import Calibration, Feeds
+from compress.quantization import Calibration, recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import onnx
+
+    from compress.quantization import Feeds
 
 
+@recipe(calibrates=True)
 def static_qdq(graph: Path, out: Path, calibration: Calibration) -> None:
     """Static INT8 for processors, as QuantizeLinear / DequantizeLinear pairs around every MatMul that has weights.
 
@@ -27,6 +31,11 @@ def static_qdq(graph: Path, out: Path, calibration: Calibration) -> None:
 
     Raises: InputError if there is no calibration batch.
     """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+    from compress.encoders.graph import read_graph, write_graph
+
     model = read_graph(graph)
     add_pre_process_metadata(model)  # else a hint to run a step that brings nothing here
     batches = _Batches(calibration)
@@ -48,8 +57,8 @@ def static_qdq(graph: Path, out: Path, calibration: Calibration) -> None:
         write_graph(read_graph(made), out)
 
 
-class _Batches(CalibrationDataReader):  # type: ignore[misc]
-    """The calibration batches in the form ONNX Runtime asks for."""
+class _Batches:
+    """The calibration batches in the form ONNX Runtime asks for, that of its `CalibrationDataReader`."""
 
     def __init__(self, calibration: Calibration) -> None:
         self._batches: Iterator[Feeds] = iter(calibration())

@@ -1,5 +1,6 @@
 """A verdict and its models as they are printed in a terminal."""
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
@@ -26,10 +27,16 @@ def table(record: Record, verdict: Verdict) -> RenderableType:
 
 
 def _grid(table: tables.Table) -> Grid:
+    """Numbers are never cut: where it is narrow, the heads are broken at their blanks and the names anywhere."""
     grid = Grid(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     shown = [index for index, column in enumerate(table.columns) if column.text not in _LEFT_TO_THE_PAGES]
-    for column in (table.columns[index] for index in shown):
-        grid.add_column(Text(column.text), justify="right" if column.numeric else "left", no_wrap=not column.numeric)
+    for index in shown:
+        column = table.columns[index]
+        if column.numeric:
+            longest = max(map(cell_len, [*column.text.split(), *(row[index] for row in table.rows)]))
+            grid.add_column(Text(column.text), justify="right", min_width=longest)
+        else:
+            grid.add_column(Text(column.text), overflow="fold")
     for row in table.rows:
-        grid.add_row(*(Text(row[index], no_wrap=True) for index in shown))
+        grid.add_row(*(Text(row[index]) for index in shown))
     return grid

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
@@ -11,23 +12,28 @@ from typing import Any, Protocol
 
 from compress.errors import CompressError, InputError, Interrupted
 from compress.files import read_json, write_json
+from compress.run import team
 from compress.run.plan import Item, Plan
 from compress.run.steps import Step
 from compress.store import artifact, fingerprint, lock
 
 # Read by the libraries when they are imported. Threads that spin long for each other make a step 30 times slower where
 # another program wants a core (4 times with this count); uneven layers at many lengths overflow oneDNN's default cache (11.4 ms became 6.0 ms a
-# batch); and nothing may phone home or draw its own progress bars.
+# batch); and nothing may phone home, draw its own progress bars, or wonder about how several processes train.
 _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000",
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "30000",
     "LRU_CACHE_CAPACITY": "30000",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
     "TOKENIZERS_PARALLELISM": "true",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
 }
+
+
+Notify = Callable[[int, int, str], None]
 
 
 class Watcher(Protocol):
@@ -46,16 +52,18 @@ class Watcher(Protocol):
 def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: str | None = None) -> list[Item]:
     """Make every artifact that is not fresh, in order; return what was made and why.
 
+    Of several processes the first one calls this, the others `take_part`.
     Raises: Interrupted if the user stops it; whatever a stage raises. Finished steps stay finished.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _prepare()
     chosen = plan.selected(start, until)
-    forced = _from(chosen, start)
+    forced = plan.forced(chosen, start)
     made: list[Item] = []
-    with lock.held(plan.loaded.folder):
+    with team.Others() as others, lock.held(plan.loaded.folder):
         artifact.sweep(plan.loaded.folder)
-        for step in chosen:
+        for position, step in enumerate(chosen):
+            if not any(later.trains for later in chosen[position:]):
+                others.dismiss()
             item = plan.items([step], forced)[0]
             if item.state == "fresh":
                 watcher.fresh(step)
@@ -63,7 +71,7 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
             _intact(plan, step)
             try:
                 with watcher.working(step, item.reasons):
-                    _make(plan, step, watcher)
+                    _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
                 again = "The same command goes on from its last checkpoint."
                 raise Interrupted(f"stopped in {step.name}. {again}") from error
@@ -75,11 +83,28 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     return made
 
 
-def _from(chosen: Sequence[Step], start: str | None) -> set[str]:
-    if start is None:
-        return set()
-    first = next((index for index, step in enumerate(chosen) if start in (step.name, step.stage)), len(chosen))
-    return {step.name for step in chosen[first:]}
+def take_part(plan: Callable[[], Plan]) -> None:
+    """Train with the first process whenever it does, until it lets this one go; the plan is asked for when it is needed.
+
+    Says nothing and keeps nothing: the first process does.
+    """
+    _prepare()
+    with team.connected(), tempfile.TemporaryDirectory() as folder:
+        while (name := team.called()) is not None:
+            now = plan()
+            step = next(step for step in now.steps if step.name == name)
+            out = Path(folder, name)
+            out.mkdir(parents=True)
+            _perform(now, step, out, _working(now, step), _unsaid, out)
+
+
+def _prepare() -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def _unsaid(_done: int, _total: int, _note: str) -> None:
+    """Progress that the first process tells of."""
 
 
 def _intact(plan: Plan, step: Step) -> None:
@@ -91,32 +116,40 @@ def _intact(plan: Plan, step: Step) -> None:
             raise InputError(f"{damage}. Run again with `--from {name}` to make it anew.")
 
 
-def _make(plan: Plan, step: Step, watcher: Watcher) -> None:
-    from compress.stages.context import Context
-
+def _make(plan: Plan, step: Step, watcher: Watcher, others: team.Others) -> None:
     parts = plan.parts(step)
     mark = fingerprint.digest(parts)
-    work = _work(plan.loaded.folder / ".work" / step.name, mark)
+    work = _work(_working(plan, step), mark)
+    begun = time.perf_counter()
+    with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft, others.training(step):
+        _perform(plan, step, draft.folder, work, watcher.progress, plan.loaded.folder / "tensorboard" / step.name)
+        draft.seconds = time.perf_counter() - begun
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _perform(plan: Plan, step: Step, out: Path, work: Path, notify: Notify, curves: Path) -> None:
+    from compress.stages.context import Context
+
     stage = import_module(f"compress.stages.{step.stage}")
     needs = {
         role: plan.folder(names) if isinstance(names, str) else {name: plan.folder(name) for name in names}
         for role, names in step.inputs.items()
     }
-    begun = time.perf_counter()
-    with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft:
-        settings = plan.loaded.settings
-        context = Context(
-            name=step.name,
-            out=draft.folder,
-            work=work,
-            root=plan.loaded.root,
-            seed=settings.seed,
-            notify=watcher.progress,
-            tensorboard=plan.loaded.folder / "tensorboard" / step.name if settings.tensorboard else None,
-        )
-        getattr(stage, step.stage)(stage.Settings(**step.settings), stage.Needs(**needs), context)
-        draft.seconds = time.perf_counter() - begun
-    shutil.rmtree(work, ignore_errors=True)
+    settings = plan.loaded.settings
+    context = Context(
+        name=step.name,
+        out=out,
+        work=work,
+        root=plan.loaded.root,
+        seed=settings.seed,
+        notify=notify,
+        tensorboard=curves if settings.tensorboard else None,
+    )
+    getattr(stage, step.stage)(stage.Settings(**step.settings), stage.Needs(**needs), context)
+
+
+def _working(plan: Plan, step: Step) -> Path:
+    return plan.loaded.folder / ".work" / step.name
 
 
 def _work(folder: Path, mark: str) -> Path:

@@ -37,31 +37,39 @@ class Plan:
         self.loaded = loaded
         self.steps = steps(loaded)
         self._settings = loaded.settings.model_dump(mode="json")
+        self._machine = machine.describe().machine_class  # before PyTorch is loaded, which may bind threads to cores
 
     def folder(self, name: str) -> Path:
         """Where the artifact of a step lies."""
         return self.loaded.folder / name
 
     def selected(self, start: str | None = None, until: str | None = None) -> list[Step]:
-        """The steps up to `until`; `start` is only checked. Both are a step's name or a stage's.
+        """The steps that `until` needs, or all; `start` is only checked. Both are a step's name or a stage's.
 
-        Raises: InputError for a name that no step or stage has.
+        Raises: InputError for a name that no step or stage has, or a start that is not among the chosen steps.
         """
         known = list(dict.fromkeys(name for step in self.steps for name in (step.stage, step.name)))
         for option, name in (("--from", start), ("--until", until)):
             if name is not None and name not in known:
                 raise InputError(f"{option} {name}: {unknown('step', name, known)}")
-        if start is not None and until is not None and start != until:
-            last = max(index for index, step in enumerate(self.steps) if until in (step.name, step.stage))
-            if all(start not in (step.name, step.stage) for step in self.steps[: last + 1]):
-                raise InputError(f"--from {start} comes after --until {until}: nothing would run.")
         if until is None:
             return self.steps
         wanted = {step.name for step in self.steps if until in (step.name, step.stage)}
         for step in reversed(self.steps):
             if step.name in wanted:
                 wanted |= set(step.needed)
-        return [step for step in self.steps if step.name in wanted]
+        chosen = [step for step in self.steps if step.name in wanted]
+        if start is not None and not any(start in (step.name, step.stage) for step in chosen):
+            raise InputError(f"--from {start}: --until {until} does not read it, so it would not run.")
+        return chosen
+
+    def forced(self, chosen: Iterable[Step], start: str | None) -> set[str]:
+        """The chosen steps that `start`, a step's name or a stage's, makes run: these and all that read them."""
+        found: set[str] = set()
+        for step in chosen:
+            if start in (step.name, step.stage) or not found.isdisjoint(step.needed):
+                found.add(step.name)
+        return found
 
     def items(self, chosen: Iterable[Step] | None = None, forced: Iterable[str] = ()) -> list[Item]:
         """The state of each step and why; `forced` steps run whatever their state."""
@@ -72,14 +80,15 @@ class Plan:
         return list(states.values())
 
     def _item(self, step: Step, waits: list[str], forced: bool) -> Item:
-        made = self.artifact(step.name)
         if forced:
             return Item(step, "run", ("asked for by --from",))
-        if made is None:
-            return Item(step, "run", ("not made yet",))
-        damage = made.damage(contents=False)
-        if damage:
-            return Item(step, "run", (damage,))
+        try:
+            made = artifact.read(self.folder(step.name))
+            damage = made.damage(contents=False) if made else "not made yet"
+        except InputError as error:
+            return Item(step, "run", (f"damaged: {error}",))
+        if made is None or damage:
+            return Item(step, "run", (str(damage),))
         inputs = {f"input.{name}": made.manifest.parts.get(f"input.{name}", "") for name in step.needed}
         inputs |= {f"input.{name}": self.content(name) for name in step.needed if name not in waits}
         changed = fingerprint.changes(made.manifest.parts, self.parts(step, inputs))
@@ -119,7 +128,7 @@ class Plan:
         if step.stage == "report" and baseline:
             parts["baseline"] = sha256(self.loaded.root / baseline)
         if step.machine:
-            parts["machine"] = machine.describe().machine_class
+            parts["machine"] = self._machine
         parts |= fingerprint.versions(step.packages)
         return parts | fingerprint.code((f"compress.stages.{step.stage}", *step.plugins))
 

@@ -36,6 +36,8 @@ class Step:
     """Modules it loads by name."""
     packages: tuple[str, ...] = ()
     """Libraries whose version changes its numbers."""
+    trains: bool = False
+    """Several processes can do it together."""
     machine: bool = False
     """Its numbers hold on one machine class only."""
 
@@ -83,6 +85,7 @@ def _teacher(loaded: Loaded) -> Step:
         weights=() if loaded.settings.teacher.model.scratch else (("teacher", "model"),),
         plugins=(registry.TASKS.module(task.type),),
         packages=(*_TORCH, "accelerate"),
+        trains=True,
     )
 
 
@@ -106,6 +109,7 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
             *(registry.LOSSES.module(loss) for loss in student.distill.losses),
         ),
         packages=(*_TORCH, "accelerate"),
+        trains=True,
     )
 
 
@@ -126,6 +130,7 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
         splits=distill.splits,
         plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance)),
         packages=(*distill.packages, "torch-pruning"),
+        trains=True,
     )
 
 
@@ -146,9 +151,12 @@ def reference(export: Export) -> Export:
 
 def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -> Step:
     target = registry.TARGETS.load(export.target)
-    read = ["target"] if model == "teacher" else list(type(export).model_fields)
     defaults = {target.precisions[precision] for precision in export.precision}
-    recipes = {export.recipe if export.recipe and recipe in target.recipes else recipe for recipe in defaults}
+    asked = {export.recipe if export.recipe and recipe in target.recipes else recipe for recipe in defaults}
+    recipes = sorted(filter(None, asked))
+    read = ["target"] if model == "teacher" else list(type(export).model_fields)
+    if not any(registry.RECIPES.load(recipe).calibrates for recipe in recipes):
+        read = [key for key in read if key != "calibration_rows"]
     return Step(
         name=f"export/{model}/{export.id}",
         stage="export",
@@ -159,7 +167,7 @@ def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -
         plugins=(
             registry.TASKS.module(loaded.settings.task.type),
             *(registry.TARGETS.module(name) for name in sorted({"pytorch", export.target})),
-            *(registry.RECIPES.module(recipe) for recipe in sorted(filter(None, recipes))),
+            *(registry.RECIPES.module(recipe) for recipe in recipes),
         ),
         packages=("torch", "transformers", "tokenizers", "numpy", "datasets", *target.packages),
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from compress.files import text_digest
-from compress.registry import ROOT
+from compress.registry import ROOT, distributions
 
 Parts = dict[str, str]
 # These rooms carry settings, messages and files about; the numbers are made elsewhere.
@@ -67,23 +67,28 @@ def _version(package: str) -> str:
 
 
 def code(modules: Iterable[str]) -> Parts:
-    """Digests of the given modules and of all modules of this program they import, comments and docstrings left out."""
-    waiting, seen = list(modules), set[str]()
+    """Digests of the given modules and of all modules of this program they import, comments and docstrings left out.
+
+    For a third party's module stands the version of the distribution that registers it.
+    """
+    own = {module: _file(module) is not None for module in modules}
+    plugins = {plugin.name: plugin.version for module in own if not own[module] for plugin in distributions(module)}
+    waiting, seen = [module for module in own if own[module]], set[str]()
     while waiting:
         module = waiting.pop()
         if module in seen:
             continue
         seen.add(module)
         waiting += [name for name in _module(module)[1] if name not in seen and not name.startswith(_PLUMBING)]
-    return {f"code.{module}": _module(module)[0] for module in sorted(seen)}
+    parts = {f"code.{module}": _module(module)[0] for module in sorted(seen)}
+    return parts | {f"version.{name}": plugins[name] for name in sorted(plugins)}
 
 
 @cache
 def _module(name: str) -> tuple[str, tuple[str, ...]]:
     """The digest of a module's syntax tree and the modules of this program that it imports."""
     path = _file(name)
-    if path is None:  # a third party's module: its version stands for it
-        return _version(name.partition(".")[0]), ()
+    assert path is not None
     tree = ast.parse(path.read_bytes())
     imports = tuple(sorted({found for node in ast.walk(tree) for found in _imported(node)}))
     for node in ast.walk(tree):

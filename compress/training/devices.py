@@ -1,5 +1,8 @@
 """Where a training runs: one process on one device, or several as `accelerate launch` started them."""
 
+from datetime import timedelta
+from functools import cache
+
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
@@ -14,3 +17,22 @@ def place() -> PartialState:
     """This process among all of the training, and its device."""
     # Left to itself, accelerate does not see that processes on processors belong together.
     return PartialState(cpu=cpu_only())
+
+
+def told(message: str | None = None) -> str | None:
+    """What the first of several processes says: it gives the message, the others wait for it, for days if need be."""
+    place()
+    said = [message]
+    torch.distributed.broadcast_object_list(said, src=0, group=_line())
+    return said[0]
+
+
+def part() -> None:
+    """Let the other processes go: nothing is said or trained together any more."""
+    torch.distributed.destroy_process_group()
+
+
+@cache
+def _line() -> "torch.distributed.ProcessGroup":
+    """A connection beside the one of the training, whose operations end after minutes without an answer."""
+    return torch.distributed.new_group(backend="gloo", timeout=timedelta(days=30))  # type: ignore[no-any-return]

@@ -1,6 +1,8 @@
 """What every quantization recipe promises."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import graphs
@@ -30,6 +32,28 @@ def test_a_recipe_makes_a_smaller_graph_that_answers_nearly_the_same(name: str, 
     assert graphs.answers(out, batch).dtype == numpy.float32
     error = numpy.abs(graphs.answers(out, batch) - exact).mean() / exact.std()
     assert 0 < error < WORST.get(name, 0.1)
+
+
+@EVERY
+def test_a_recipe_says_whether_it_calibrates(name: str, tmp_path: Path) -> None:
+    asked = []
+
+    def calibration() -> list[dict[str, numpy.ndarray]]:
+        asked.append(True)
+        return graphs.calibration()
+
+    recipe = RECIPES.load(name)
+    recipe(graphs.graph(), tmp_path / "out.onnx", calibration)
+    assert recipe.calibrates == bool(asked)
+
+
+def test_recipes_are_light_to_import() -> None:
+    script = (
+        "import sys; from compress.registry import RECIPES; [RECIPES.load(name) for name in RECIPES.names()]; "
+        "sys.exit(', '.join(sorted({'torch', 'onnx', 'onnxruntime'} & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @EVERY

@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -104,6 +106,37 @@ def test_gpus_are_read_from_the_drivers_tool(monkeypatch):
     monkeypatch.setattr(machine, "_output", lambda command: "NVIDIA H100 80GB HBM3\n")
     monkeypatch.setattr(machine, "Path", lambda *parts: machine_without_driver(*parts))
     assert machine._gpus() == ("NVIDIA H100 80GB HBM3",)
+
+
+@pytest.mark.parametrize(
+    ("compatible", "expected"),
+    [
+        ("nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0", ("NVIDIA Orin",)),
+        ("nvidia,tegra999\0", ("NVIDIA tegra999",)),
+        ("raspberrypi,5-model-b\0brcm,bcm2712\0", ()),
+    ],
+)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_boards_gpu_is_the_same_whether_torch_is_loaded_or_not(monkeypatch, compatible, expected, loaded):
+    cuda = SimpleNamespace(is_available=lambda: True, device_count=lambda: 1, get_device_name=lambda index: "Orin")
+    if loaded:
+        monkeypatch.setitem(machine.sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    else:
+        monkeypatch.delitem(machine.sys.modules, "torch", raising=False)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    monkeypatch.setattr(machine, "Path", lambda *parts: machine_without_driver(*parts))
+    monkeypatch.setattr(machine, "_text", lambda path: compatible if "device-tree" in str(path) else "")
+    assert machine._gpus() == expected
+
+
+def test_the_class_is_the_same_after_torch_has_worked():
+    code = (
+        "from compress.bench import machine; before = machine.describe(); import torch; "
+        "torch.ones(300, 300) @ torch.ones(300, 300); assert machine.describe() == before, (before, machine.describe())"
+    )
+    environment = {**os.environ, "OMP_PROC_BIND": "true", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def machine_without_driver(*parts):

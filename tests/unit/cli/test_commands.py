@@ -1,6 +1,7 @@
 """The command line: what is printed, and the exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,7 +113,12 @@ def test_report_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     record.save(sample.record(), tmp_path / "report.json")
     assert "teacher" in run(capsys, "report", tmp_path)[1]
     assert run(capsys, "report", tmp_path, "--format", "markdown")[1].startswith("#")
-    assert json.loads(run(capsys, "report", tmp_path, "--format", "json-schema")[1])["title"] == "Record"
+    assert json.loads(run(capsys, "report", "--format", "json-schema")[1])["title"] == "Record"
+    assert run(capsys, "report") == (
+        2,
+        "",
+        "which report? Give a run folder (runs/NAME) or a report.json.\n1 error, nothing was run.\n",
+    )
     assert run(capsys, "report", tmp_path, "--format", "html", "--out", tmp_path / "page.html")[0] == 0
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
     assert run(capsys, "report", tmp_path / "nowhere")[0] == 2
@@ -188,3 +194,94 @@ def test_init_quotes_what_yaml_would_misread(tmp_path: Path, capsys: pytest.Capt
     assert run(capsys, "init", tmp_path / name)[0] == 0
     err = run(capsys, "check", tmp_path / name / "pipeline.yaml")[2]
     assert ": name" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "report report.json",
+        "report report.json --format markdown",
+        "gate report.json",
+        "plan pipeline.yaml",
+        "check pipeline.yaml",
+        "check nothing.yaml",
+        "doctor",
+        "--help",
+        "plan --no-such-option",
+    ],
+)
+def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(tmp_path: Path, arguments: str) -> None:
+    project.write(tmp_path)
+    record.save(sample.record(), tmp_path / "report.json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "compress", *arguments.split()],
+            cwd=tmp_path,
+            stdout=writing,
+            stderr=writing if "no" in arguments else subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr or b"") == (141, b"")
+
+
+def given(folder: Path, train: str, name: str = "train.tsv") -> list[str | Path]:
+    (folder / name).write_text(train)
+    return ["init", folder / "new", "--train", folder / name, "--validation", folder / name]
+
+
+def test_init_takes_files_without_a_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = given(tmp_path, project.rows(40).split("\n", 1)[1])
+    exit_code, _, err = run(capsys, *arguments)
+    assert exit_code == 2
+    assert f"{tmp_path / 'train.tsv'}:1: no column `text` and no column `label`; there is `light`, `turn on" in err
+    assert "--columns label,text" in err
+    assert not (tmp_path / "new").exists()
+    assert run(capsys, *arguments, "--columns", "label,text")[0] == 0
+    assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
+
+
+def test_init_takes_columns_of_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = given(tmp_path, '"Größe","what, then"\nbig,one\nsmall,two\n', "train.csv")
+    assert run(capsys, *arguments, "--label", "Größe")[0] == 2
+    assert run(capsys, *arguments, "--label", "Größe", "--text", "what, then")[0] == 0
+    assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
+    exit_code, _, err = run(capsys, "init", tmp_path / "other", "--columns", "a,b")
+    assert exit_code == 2
+    assert err.startswith("--columns: no column `text` and no column `label`; there is `a`, `b`.")
+
+
+@pytest.mark.parametrize("option", ["--train", "--validation", "--test"])
+def test_init_wants_training_and_validation_rows_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    (tmp_path / "rows.tsv").write_text(project.rows(8))
+    exit_code, _, err = run(capsys, "init", tmp_path / "new", option, tmp_path / "rows.tsv")
+    assert exit_code == 2
+    assert err.startswith(f"{option} without --")
+    assert err.endswith("give both.\n1 error, nothing was run.\n")
+    assert not (tmp_path / "new").exists()
+
+
+def test_init_leaves_nothing_behind_where_it_cannot_write_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "reports").write_text("a file")
+    assert run(capsys, "init", tmp_path / "old")[0] == 2
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["reports"]
+
+    from compress.cli import init
+
+    def full(path: Path, text: str) -> None:
+        if path.name == "pipeline.yaml":
+            raise OSError(28, "No space left on device", str(path))
+        path.write_text(text)
+
+    monkeypatch.setattr(init, "write_text", full)
+    exit_code, _, err = run(capsys, "init", tmp_path / "deep" / "new")
+    assert (exit_code, err) == (2, f"{tmp_path / 'deep' / 'new' / 'pipeline.yaml'}: No space left on device.\n")
+    assert not (tmp_path / "deep").exists()

@@ -287,6 +287,28 @@ def test_duplicates_ignore_case_and_blanks():
     assert sources.duplicates(pairs, Rows(["A", "c"], ["B", "a"], [0, 1])) == 1
 
 
+def test_overlaps_count_rows_of_each_file_that_are_in_the_training_file(write, tmp_path):
+    write("dev.tsv", "label\ttext\non\tTURN  it on\noff\tdim it\n")
+    assert sources.overlaps(task(), tmp_path) == {"validation": 1}
+    assert sources.overlaps(task(test="train.tsv"), tmp_path) == {"validation": 1, "test": 2}
+    write("test.tsv", "text\tlabel\nnew\ton\n")
+    assert sources.overlaps(task(test="test.tsv"), tmp_path) == {"validation": 1, "test": 0}
+    assert sources.overlaps(Task(type="text-classification", data=Data(hub="x/y")), tmp_path) == {}
+
+
+def test_overlaps_of_pairs_take_both_texts(write, tmp_path):
+    write("train.tsv", "a\tb\tlabel\nx\ty\ton\n")
+    write("dev.tsv", "a\tb\tlabel\nx\ty\ton\nx\tz\ton\n")
+    pairs = task(type="text-pair-classification", text="a", text_pair="b")
+    assert sources.overlaps(pairs, tmp_path) == {"validation": 1}
+
+
+def test_overlaps_leave_rows_aside_that_cannot_be_used(write, tmp_path):
+    write("train.tsv", "text\tlabel\n\ton\na\toff\n")
+    write("dev.tsv", "text\tlabel\n\ton\n \ton\na\tother\n")
+    assert sources.overlaps(task(test="nowhere.tsv"), tmp_path) == {"validation": 1, "test": 0}
+
+
 def test_digest_follows_the_content(write, tmp_path):
     before = sources.digest(task(), tmp_path)
     assert set(before) == {"train", "validation", "test"}
@@ -301,7 +323,7 @@ def test_checking_imports_nothing_heavy(write, tmp_path):
     code = (
         "import sys, pathlib; from compress.config.settings import Data, Task; from compress.data import sources\n"
         "task = Task(type='text-classification', data=Data(train='train.tsv', validation='dev.tsv'))\n"
-        f"root = pathlib.Path({str(tmp_path)!r}); assert sources.check(task, root) == []; sources.digest(task, root)\n"
+        f"root = pathlib.Path({str(tmp_path)!r}); assert sources.check(task, root) == []; sources.overlaps(task, root); sources.digest(task, root)\n"
         "print([name for name in ('torch', 'transformers', 'datasets', 'pandas', 'pyarrow', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

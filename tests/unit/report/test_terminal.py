@@ -1,5 +1,6 @@
 import io
 
+import pytest
 import sample
 from rich.console import Console
 
@@ -25,3 +26,19 @@ def test_markup_in_names_is_printed_as_it_is():
     report = sample.record(rows=60)
     changed = report.variants[-1].model_copy(update={"model": "[red]x[/red]"})
     assert "[red]x[/red]" in printed(report.model_copy(update={"variants": (report.variants[0], changed)}))
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_numbers_are_whole_however_long_the_names_are(width):
+    report = sample.record()
+    named = [
+        variant if number < 2 else variant.model_copy(update={"model": f"a-student-with-a-long-name-{number}"})
+        for number, variant in enumerate(report.variants)
+    ]
+    text = printed(report.model_copy(update={"variants": tuple(named)}), report.gate, width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    for number in ("90.9 MB", "100.00 %", "8.49 ms", "13.5×", "98.78 %", "1.00×"):
+        assert number in text
+    letters = "".join(line.split(" ")[0] for line in lines)
+    assert "a-student-with-a-long-name-7" in letters

@@ -130,11 +130,25 @@ def test_until_takes_what_its_step_needs(tmp_path: Path) -> None:
         plan.selected(until="prun")
 
 
-def test_from_makes_steps_run_though_they_are_fresh(done: Path) -> None:
+@pytest.mark.parametrize(
+    ("start", "until", "expected"),
+    [
+        ("prune", None, {"prune/small", "export/small/onnxruntime", "measure", "report"}),
+        ("distill/small", "export", {"distill/small", "prune/small", "export/small/onnxruntime"}),
+        ("distill", "distill/narrow", {"distill/narrow"}),
+        ("teacher", "prune", {"teacher", "distill/small", "prune/small"}),
+        (None, None, set()),
+    ],
+)
+def test_from_makes_a_step_and_its_readers_run_though_they_are_fresh(
+    done: Path, start: str | None, until: str | None, expected: set[str]
+) -> None:
     plan = planned(done)
-    items = plan.items(plan.selected(), {"measure"})
-    assert {item.step.name: item.state for item in items}["measure"] == "run"
-    assert next(item.reasons for item in items if item.step.name == "measure") == ("asked for by --from",)
+    chosen = plan.selected(start, until)
+    items = plan.items(chosen, plan.forced(chosen, start))
+    assert {item.step.name for item in items if item.state == "run"} == expected
+    assert {item.reasons for item in items if item.state == "run"} <= {("asked for by --from",)}
+    assert {item.state for item in items if item.step.name not in expected} <= {"fresh"}
 
 
 def test_a_new_export_does_not_disturb_the_others(done: Path) -> None:
@@ -145,9 +159,10 @@ def test_a_new_export_does_not_disturb_the_others(done: Path) -> None:
     assert found["export/small/pytorch"] == "run"
 
 
-def test_from_behind_until_is_refused(done: Path) -> None:
-    with pytest.raises(InputError, match="--from report comes after --until teacher: nothing would run"):
-        planned(done).selected("report", "teacher")
+@pytest.mark.parametrize(("start", "until"), [("report", "teacher"), ("distill/small", "distill/narrow")])
+def test_from_that_until_does_not_read_is_refused(done: Path, start: str, until: str) -> None:
+    with pytest.raises(InputError, match=f"--from {start}: --until {until} does not read it, so it would not run"):
+        planned(done).selected(start, until)
 
 
 def test_a_changed_baseline_makes_the_report_again(done: Path) -> None:
@@ -161,6 +176,18 @@ def test_a_changed_baseline_makes_the_report_again(done: Path) -> None:
 
 def test_more_checkpoints_change_no_result(done: Path) -> None:
     assert set(states(planned(done, "teacher.train.checkpoint_steps=2")).values()) == {"fresh"}
+
+
+@pytest.mark.parametrize(("recipe", "state"), [("dynamic", "fresh"), ("static_qdq", "run")])
+def test_calibration_rows_count_where_a_recipe_calibrates(tmp_path: Path, recipe: str, state: str) -> None:
+    project.write(tmp_path)
+    asked = f"export.0.recipe={recipe}"
+    plan = planned(tmp_path, asked)
+    make(plan, [step.name for step in plan.steps])
+    assert set(states(planned(tmp_path, asked)).values()) == {"fresh"}
+    found = states(planned(tmp_path, asked, "export.0.calibration_rows=7"))
+    assert found[f"export/small/onnxruntime-{recipe}"] == state
+    assert found["export/teacher/onnxruntime"] == "fresh"
 
 
 def test_all_code_that_makes_numbers_counts(tmp_path: Path) -> None:
@@ -178,3 +205,14 @@ def test_a_damaged_manifest_is_no_artifact(done: Path) -> None:
     path = done / "runs" / "demo" / "teacher" / "manifest.json"
     path.write_text(path.read_text().replace('"files": {', '"files": [], "seconds_": {'))
     assert states(planned(done))["teacher"] == "run"
+    assert reasons(planned(done), "teacher") == (f"damaged: {path}: not a manifest of this program.",)
+    path.write_text("{")
+    assert reasons(planned(done), "teacher")[0].startswith(f"damaged: {path}:1: not JSON: ")
+    path.unlink()
+    assert reasons(planned(done), "teacher") == ("not made yet",)
+
+
+def test_a_manifest_that_leads_out_of_its_folder_is_damaged(done: Path) -> None:
+    path = done / "runs" / "demo" / "teacher" / "manifest.json"
+    path.write_text(path.read_text().replace('"content": {', '"../content": {'))
+    assert reasons(planned(done), "teacher")[0].startswith("damaged: ../content: leads out of ")

@@ -1,5 +1,10 @@
 """What a result depends on."""
 
+from pathlib import Path
+
+import pytest
+
+from compress.registry import LOSSES
 from compress.store import fingerprint
 
 
@@ -41,3 +46,22 @@ def test_comments_and_docstrings_do_not_count(tmp_path, monkeypatch) -> None:  #
 
 def test_a_missing_package_has_a_version_too() -> None:
     assert fingerprint.versions(["no-such-package-anywhere"]) == {"version.no-such-package-anywhere": "not installed"}
+
+
+def test_a_plug_in_counts_with_its_distributions_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(version: str) -> dict[str, str]:
+        folder = tmp_path / version / "acme_kit-1.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-kit\nVersion: {version}\n")
+        (folder / "entry_points.txt").write_text("[compress.losses]\nangle = acme.losses.angle:angle\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(folder.parent)
+            patch.delitem(LOSSES.__dict__, "_plugins", raising=False)
+            assert "angle" in LOSSES.names()
+            parts = fingerprint.code(["compress.losses.cosine", LOSSES.module("angle")])
+        LOSSES.__dict__.pop("_plugins")
+        return parts
+
+    one, two = install("1.0"), install("1.1")
+    assert fingerprint.changes(one, two) == [("version.acme-kit", "1.0", "1.1")]
+    assert "code.compress.losses.cosine" in one

@@ -1,0 +1,45 @@
+"""What is told of a run."""
+
+import io
+
+from rich.console import Console
+
+from compress.cli.watch import Terminal
+from compress.run.steps import Step
+
+STEP = Step(name="distill/tiny", stage="distill", settings={}, keys={})
+
+
+def test_without_a_terminal_a_long_step_writes_a_line_every_half_a_minute() -> None:
+    out, now = io.StringIO(), 1000.0
+    told = Terminal(Console(file=out, width=200), clock=lambda: now)
+    with told.working(STEP, ["not made yet"]):
+        for second in range(80):
+            now = 1000.0 + second
+            told.progress(100 + second, 200, f"epoch {second}")
+    assert [line.split(maxsplit=2)[1:] for line in out.getvalue().splitlines()] == [
+        ["distill/tiny", "not made yet"],
+        ["130/200,", "epoch 30, 1 min 10 s left"],
+        ["160/200,", "epoch 60, 40 s left"],
+        ["distill/tiny", "1 min 19 s"],
+    ]
+
+
+def test_a_second_work_within_a_step_is_estimated_for_itself() -> None:
+    out, now = io.StringIO(), 0.0
+    told = Terminal(Console(file=out, width=200), clock=lambda: now)
+    with told.working(STEP, []):
+        for second, done, total in ((0, 10, 1000), (29, 1000, 1000), (31, 1, 50), (61, 11, 50)):
+            now = second
+            told.progress(done, total, "x")
+    assert [line.split(", ")[1:] for line in out.getvalue().splitlines()[1:-1]] == [["x"], ["x", "1 min 57 s left"]]
+
+
+def test_short_steps_write_no_line_between() -> None:
+    out, now = io.StringIO(), 0.0
+    told = Terminal(Console(file=out, width=200), clock=lambda: now)
+    for begun in (0.0, 25.0, 50.0):
+        with told.working(STEP, []):
+            now = begun + 20
+            told.progress(1, 2, "half")
+    assert len(out.getvalue().splitlines()) == 6
