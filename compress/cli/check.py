@@ -21,10 +21,8 @@ def check(
 
         typer.echo(json.dumps(pipeline_schema(), indent=2, ensure_ascii=False))
         return 0
-    from compress.config.pipeline import load
     from compress.run import checks
 
-    loaded = load(pipeline, sets or ())
-    checks.check(loaded)
+    loaded = checks.load(pipeline, sets or ())
     typer.echo(f"{loaded.settings.name}: no mistakes found.")
     return 0

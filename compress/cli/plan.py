@@ -16,12 +16,10 @@ def plan(pipeline: Pipeline = PIPELINE, sets: Sets = None, start: From = None, u
     """Print which steps would run, and why. Runs nothing."""
     from rich.console import Console
 
-    from compress.config.pipeline import load
     from compress.run import checks
     from compress.run.plan import Plan
 
-    loaded = load(pipeline, sets or ())
-    checks.check(loaded)
+    loaded = checks.load(pipeline, sets or ())
     table(Plan(loaded), Console(highlight=False, soft_wrap=True), start=start, until=until)
     return 0
 

@@ -21,13 +21,11 @@ def run(
     from compress.cli.plan import table
     from compress.cli.report import show
     from compress.cli.watch import Terminal
-    from compress.config.pipeline import load
     from compress.run import checks
     from compress.run.execute import execute
     from compress.run.plan import Plan
 
-    loaded = load(pipeline, sets or ())
-    checks.check(loaded)
+    loaded = checks.load(pipeline, sets or ())
     plan = Plan(loaded)
     watcher = Terminal()
     if dry_run:
