@@ -21,10 +21,10 @@ def check(
 
         typer.echo(json.dumps(pipeline_schema(), indent=2, ensure_ascii=False))
         return 0
-    from compress.config.pipeline import load
     from compress.run import checks
 
-    loaded = load(pipeline, sets or ())
-    checks.check(loaded)
+    loaded = checks.load(pipeline, sets or ())
+    for note in checks.notes(loaded):
+        typer.echo(note)
     typer.echo(f"{loaded.settings.name}: no mistakes found.")
     return 0

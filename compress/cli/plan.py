@@ -15,13 +15,10 @@ _SHOWN = 6
 def plan(pipeline: Pipeline = PIPELINE, sets: Sets = None, start: From = None, until: Until = None) -> int:
     """Print which steps would run, and why. Runs nothing."""
     from compress.cli.console import console
-    from compress.config.pipeline import load
     from compress.run import checks
     from compress.run.plan import Plan
 
-    loaded = load(pipeline, sets or ())
-    checks.check(loaded)
-    table(Plan(loaded), console(), start=start, until=until)
+    table(Plan(checks.load(pipeline, sets or ())), console(), start=start, until=until)
     return 0
 
 

@@ -31,13 +31,14 @@ def run(
         if not dry_run:
             take_part(lambda: Plan(load(pipeline, sets or ())))
         return 0
-    loaded = load(pipeline, sets or ())
-    checks.check(loaded)
+    loaded = checks.load(pipeline, sets or ())
     plan = Plan(loaded)
     watcher = Terminal()
     if dry_run:
         table(plan, watcher.console, start=start, until=until)
         return 0
+    for note in checks.notes(loaded):
+        watcher.console.print(note, markup=False)
     checks.available(loaded)
     plan.items(plan.selected(start, until))  # what cannot be found is said before anything runs
     execute(plan, watcher, start=start, until=until)

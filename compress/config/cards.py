@@ -1,8 +1,8 @@
 """What a card of `teachers/` or `students/` may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from compress.config.settings import Architecture, Distill, Model, Name, Settings, Train
 
@@ -41,11 +41,17 @@ class StudentCard(Settings):
     """Paper and section the shape and the training come from."""
     model: Model | None = None
     """Pretrained weights the student starts from, if the method uses some."""
-    architecture: Architecture
-    """The student's shape; what is left out is the teacher's."""
+    architecture: Architecture = Architecture()
+    """The student's shape; what is left out is the teacher's. Weights of its own keep theirs."""
     start: Literal["auto", "layers", "pca", "random"] = "auto"
     """How its first weights are made."""
     start_layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Teacher layers the first weights are taken from."""
     distill: Distill = Distill()
     """How it learns unless a pipeline says otherwise."""
+
+    @model_validator(mode="after")
+    def _shaped(self) -> Self:
+        if self.model is None and "architecture" not in self.model_fields_set:
+            raise ValueError("give an `architecture`, or a `model` with weights of its own")
+        return self

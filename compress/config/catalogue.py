@@ -52,7 +52,8 @@ def index(kind: Kind, root: Path) -> str:
         "|---|---|---|---|",
     ]
     for name, card in rows:
-        shape = [card["architecture"].get(key, "teacher's") for key in ("layers", "hidden", "heads", "intermediate")]
+        given, other = card.get("architecture", {}), "its weights'" if "model" in card else "teacher's"
+        shape = [given.get(key, other) for key in ("layers", "hidden", "heads", "intermediate")]
         lines.append(
             f"| [{name}]({name}.yaml) | {card['title']} | {shape[0]} × {shape[1]}, {shape[2]}, {shape[3]} | {card['source']} |"
         )

@@ -10,8 +10,8 @@ from compress.config.source import Document, KeyPath
 from compress.errors import Problem
 
 
-def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
-    """One problem for each place of the document that does not fit the model, in the order of the file."""
+def explain(error: ValidationError, model: type[BaseModel], document: Document) -> dict[KeyPath, Problem]:
+    """One problem for each key path of the document that does not fit the model."""
     problems: dict[KeyPath, Problem] = {}
     for fault in error.errors(include_url=False):
         path = _written(fault["loc"], document.value, fault["type"])
@@ -19,7 +19,7 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
             continue
         sentence = _sentence(fault, model_at(model, path[:-1]), str(path[-1]) if path else "", path)
         problems[path] = Problem(document.where(path), sentence)
-    return list(problems.values())
+    return problems
 
 
 def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:

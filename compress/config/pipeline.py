@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +24,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_TEACHER = "bert-large"
 _TEACHER_KEYS = ("model", "train")
-_STUDENT_KEYS = ("model", "architecture", "start", "start_layers", "distill")
+_SHAPE_KEYS = ("architecture", "start", "start_layers")
+_STUDENT_KEYS = ("model", *_SHAPE_KEYS, "distill")
+_WHOLE: tuple[KeyPath, ...] = (("model",), ("distill", "losses"), ("distill", "layer_mapping"))
+"""What a pipeline file takes from its card or replaces, but never mixes."""
 
 
 @dataclass(frozen=True)
@@ -54,47 +57,103 @@ class Loaded:
         return self.root / "runs" / self.settings.name
 
 
+@dataclass
+class Draft:
+    """A pipeline file with its cards filled in, and what is wrong with it so far."""
+
+    path: Path
+    document: Document
+    assignments: tuple[str, ...] = ()
+    cards: dict[KeyPath, Document] = field(default_factory=dict)
+    """The valid cards, by the key path of the group that uses them."""
+    faults: list[tuple[KeyPath, Problem]] = field(default_factory=list)
+    """Mistakes, each with the key path in the pipeline that cannot be relied on."""
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.path.parent
+
+    @property
+    def students(self) -> list[str]:
+        """The names of the students, valid or not."""
+        return _keys(self.document.value.get("students"))
+
+    def fault(self, path: KeyPath, what: str) -> None:
+        """Note a mistake."""
+        self.faults.append((path, Problem(self.document.where(path), what)))
+
+    def part(self, model: type[Model], path: KeyPath, keys: Iterable[str] | None = None) -> Model | None:
+        """What stands at a key path, or of that group only the `keys`, as settings; None if so much is not valid."""
+        inside = None if keys is None else set(keys)
+        for faulty, _ in self.faults:
+            if faulty[: len(path)] == path and (inside is None or not inside.isdisjoint(faulty[len(path) :][:1])):
+                return None
+        value = _get(self.document.value, path)
+        group = value if isinstance(value, dict) else {}
+        return validated(model, Document({key: group[key] for key in group if inside is None or key in inside}))[0]
+
+    def finished(self, further: Iterable[Problem] = (), rows: Iterable[Problem] = ()) -> Loaded:
+        """The pipeline, if nothing is wrong with it.
+
+        Raises: InputError with every mistake, `further` ones too, in the order of the file, its cards, and the `rows`.
+        """
+        settings, _ = validated(Pipeline, self.document)
+        known = dict.fromkeys([*(problem for _, problem in self.faults), *further])  # one card may serve two students
+        problems = [*sorted(known, key=self._order), *rows]
+        if settings is None or problems:
+            raise InputError(problems)
+        return Loaded(self.path, settings, self.document, self.assignments)
+
+    def _order(self, problem: Problem) -> tuple[bool, str, int]:
+        match = re.match(r"(?!--set )(.*?):(\d+)", problem.where)
+        return (match[1] != shown(self.path), match[1], int(match[2])) if match else (False, "", 0)
+
+
 def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
     """Read a pipeline file, apply `--set` assignments, fill in cards, and validate.
 
     Raises: InputError with every problem of the file and its cards.
     """
+    return read(path, assignments).finished()
+
+
+def read(path: Path, assignments: Iterable[str] = ()) -> Draft:
+    """Read a pipeline file as `load` does, and note what is wrong with it and its cards.
+
+    Raises: InputError if the file cannot be read or is not YAML.
+    """
     path = Path(path).absolute()
-    shown = _shown(path)
     if path.is_dir():
-        raise InputError(f"{shown}: is a folder. Name the pipeline file in it.")
+        raise InputError(f"{shown(path)}: is a folder. Name the pipeline file in it.")
     given = tuple(assignments)
-    written = source.override(source.read(path, shown), given)
-    document, problems = _with_cards(written, path.parent)
-    problems += _names(document)
-    settings, faults = validated(Pipeline, document)
-    known = {problem.where for problem in problems}
-    problems += [fault for fault in faults if fault.where not in known | _unfilled(document)]
-    if settings is None or problems:
-        raise InputError(sorted(problems, key=_line))
-    return Loaded(path, settings, document, given)
+    draft = Draft(path, source.read(path, shown(path)), given)
+    _assign(draft, [assignment for assignment in given if not _beneath(assignment)])
+    written = draft.document
+    if isinstance(written.value.get("teacher", {}), dict):
+        draft.document = source.merge(Document({"teacher": {"use": DEFAULT_TEACHER}}), written)
+    foreign = _fill_in(draft)
+    _assign(draft, [assignment for assignment in given if _beneath(assignment)])
+    _names(draft)
+    for name in draft.students:
+        student = ("students", name)
+        if _get(draft.document.value, (*student, "model")) is not None:
+            for key, what in _idle(_get(written.value, student)).items():
+                draft.fault((*student, key), what)
+    named = {faulty for faulty, _ in draft.faults}
+    for faulty, problem in validated(Pipeline, draft.document)[1].items():
+        # A mistake of a card is reported as such, and a model that such a card would give is not missing.
+        unread = faulty == ("teacher", "model") and _get(draft.document.value, faulty) is None
+        unread = unread and ("teacher",) not in draft.cards
+        if faulty not in named and not unread and not draft.document.place(faulty).startswith(foreign):
+            draft.faults.append((faulty, problem))
+    return draft
 
 
-def _unfilled(document: Document) -> set[str]:
-    """Where a teacher's model would stand if its card could be read: that it is missing is no second mistake."""
-    path = ("teacher", "model")
-    return (
-        {document.where(path)}
-        if _get(document.value, ("teacher", "use")) and _get(document.value, path) is None
-        else set()
-    )
-
-
-def _line(problem: Problem) -> tuple[str, int]:
-    """The order of the file, for sorting."""
-    match = re.match(r"(.*?):(\d+)", problem.where)
-    return (match[1], int(match[2])) if match else ("", 0)
-
-
-def validated(model: type[Model], document: Document) -> tuple[Model | None, list[Problem]]:
+def validated(model: type[Model], document: Document) -> tuple[Model | None, dict[KeyPath, Problem]]:
     """A document as settings, or what is wrong with it."""
     try:
-        return model.model_validate_json(json.dumps(document.value), strict=True), []
+        return model.model_validate_json(json.dumps(document.value), strict=True), {}
     except ValidationError as error:
         return None, explain(error, model, document)
 
@@ -104,44 +163,80 @@ def load_card(model: type[Model], path: Path) -> tuple[Document, Model]:
 
     Raises: InputError with every problem of the card.
     """
-    document = source.read(path, _shown(path))
-    settings, problems = validated(model, document)
-    if settings is not None and getattr(settings, "name", path.stem) != path.stem:
-        problems.append(
-            Problem(document.where(("name",)), f"the card's file is called `{path.stem}`. Name both the same.")
-        )
+    document = source.read(path, shown(path))
+    settings, problems = _card(model, path, document)
     if settings is None or problems:
         raise InputError(problems)
     return document, settings
 
 
-def _with_cards(document: Document, root: Path) -> tuple[Document, list[Problem]]:
-    problems: list[Problem] = []
-    if isinstance(document.value.get("teacher", {}), dict):
-        default = Document({"teacher": {"use": DEFAULT_TEACHER}})
-        document = source.merge(default, document)
+def _card(model: type[Model], path: Path, document: Document) -> tuple[Model | None, list[Problem]]:
+    settings, faults = validated(model, document)
+    problems = list(faults.values())
+    name = document.value.get("name", path.stem)
+    if ("name",) not in faults and name != path.stem:
+        problems.append(
+            Problem(document.where(("name",)), f"the card's file is called `{path.stem}`. Name both the same.")
+        )
+    if model is StudentCard and document.value.get("model") is not None:
+        problems += [Problem(document.where((key,)), what) for key, what in _idle(document.value).items()]
+    return settings, problems
+
+
+def _idle(student: Any) -> dict[str, str]:
+    """What is written about the shape of a student that has weights of its own."""
+    group = student if isinstance(student, dict) else {}
+    return {
+        key: f"`{key}` has no effect beside `model`, whose weights come in their own shape. Leave out one of the two."
+        for key in _SHAPE_KEYS
+        if group.get(key) is not None
+    }
+
+
+def _beneath(assignment: str) -> bool:
+    """Whether `--set` changes a part of what is taken from a card as a whole: it can only after that."""
+    path = tuple(assignment.partition("=")[0].strip().split("."))
+    inner = path[1:] if path[0] == "teacher" else path[2:]
+    return path[0] in ("teacher", "students") and any(inner[: len(whole)] == whole != inner for whole in _WHOLE)
+
+
+def _assign(draft: Draft, assignments: Iterable[str]) -> None:
+    for assignment in assignments:
+        try:
+            draft.document = source.override(draft.document, [assignment])
+        except InputError as error:
+            draft.faults += [((), problem) for problem in error.problems]
+
+
+def _fill_in(draft: Draft) -> tuple[str, ...]:
+    """Lay the file over the cards it uses; returns how the places of values from faulty cards start."""
+    faulty: list[str] = []
     uses: list[tuple[KeyPath, catalogue.Kind, type[BaseModel], tuple[str, ...]]] = [
         (("teacher",), "teachers", TeacherCard, _TEACHER_KEYS)
     ]
-    students = document.value.get("students")
-    for name in students if isinstance(students, dict) else ():
+    for name in draft.students:
         uses.append((("students", name), "students", StudentCard, _STUDENT_KEYS))
     for path, kind, model, keys in uses:
-        name = _get(document.value, (*path, "use"))
+        name = _get(draft.document.value, (*path, "use"))
         if not isinstance(name, str):
             continue
         try:
-            file = catalogue.card(kind, name, root, document.where((*path, "use")))
-            card, _ = load_card(model, file)
+            file = catalogue.card(kind, name, draft.root, draft.document.where((*path, "use")))
+            card = source.read(file, shown(file))
+            problems = _card(model, file, card)[1]
         except InputError as error:
-            problems += error.problems
+            draft.faults += [((*path, "use"), problem) for problem in error.problems]
             continue
+        if problems:
+            faulty.append(f"{shown(file)}:")
+            draft.faults += [((*path, "use"), problem) for problem in problems]
+        else:
+            draft.cards[path] = card
         kept = {key: card.value[key] for key in keys if key in card.value}
-        _rebase(kept.get("model"), file.parent, root)
+        _rebase(kept.get("model"), file.parent, draft.root)
         below = source.prefixed(Document(kept, {place: at for place, at in card.places.items() if place}), path)
-        whole = [(*path, "model"), (*path, "distill", "losses"), (*path, "distill", "layer_mapping")]
-        document = source.merge(below, document, whole)
-    return document, problems
+        draft.document = source.merge(below, draft.document, [(*path, *whole) for whole in _WHOLE])
+    return tuple(faulty)
 
 
 def _rebase(model: Any, card_folder: Path, root: Path) -> None:
@@ -151,32 +246,34 @@ def _rebase(model: Any, card_folder: Path, root: Path) -> None:
         model["folder"] = os.path.relpath(folder, root.resolve())
 
 
-def _names(document: Document) -> list[Problem]:
+def _names(draft: Draft) -> None:
     """Names that no file answers to, found in the raw values so that they are reported beside other mistakes."""
-    problems: list[Problem] = []
+    value = draft.document.value
 
     def known(registered: Registry, path: KeyPath, name: Any) -> None:
         if isinstance(name, str) and name not in registered.names():
-            problems.append(Problem(document.where(path), unknown(registered.kind, name, registered.names())))
+            draft.fault(path, unknown(registered.kind, name, registered.names()))
 
-    value = document.value
     known(registry.METRICS, ("task", "metric"), _get(value, ("task", "metric")))
-    students = value.get("students")
-    for student in students if isinstance(students, dict) else ():
+    for student in draft.students:
         below = ("students", student)
         for loss in _keys(_get(value, (*below, "distill", "losses"))):
             known(registry.LOSSES, (*below, "distill", "losses", loss), loss)
         mapping = _get(value, (*below, "distill", "layer_mapping"))
         known(registry.MAPPINGS, (*below, "distill", "layer_mapping"), mapping)
         if mapping == "explicit":
-            where = document.where((*below, "distill", "layer_mapping"))
-            problems.append(Problem(where, "`explicit` needs the layers: write the list itself, such as `[1, 3, 5]`."))
+            needed = "`explicit` needs the layers: write the list itself, such as `[1, 3, 5]`."
+            draft.fault((*below, "distill", "layer_mapping"), needed)
         known(registry.IMPORTANCE, (*below, "prune", "importance"), _get(value, (*below, "prune", "importance")))
+    built: list[tuple[Any, Any]] = []
     exports = value.get("export")
     for index, _ in enumerate(exports if isinstance(exports, list) else ()):
-        known(registry.TARGETS, ("export", index, "target"), _get(value, ("export", index, "target")))
-        known(registry.RECIPES, ("export", index, "recipe"), _get(value, ("export", index, "recipe")))
-    return problems
+        target, recipe = (_get(value, ("export", index, key)) for key in ("target", "recipe"))
+        known(registry.TARGETS, ("export", index, "target"), target)
+        known(registry.RECIPES, ("export", index, "recipe"), recipe)
+        if target is not None and (target, recipe) in built:
+            draft.fault(("export", index, "target"), "an entry above builds the same target: join their precisions.")
+        built.append((target, recipe))
 
 
 def _keys(value: Any) -> list[str]:
@@ -194,7 +291,7 @@ def _get(value: Any, path: KeyPath) -> Any:
     return value
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path as short as it can be typed from here."""
     try:
         return str(path.relative_to(Path.cwd()))

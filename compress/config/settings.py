@@ -20,6 +20,24 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int | str) else value
 
 
+def _student_name(value: Any) -> Any:
+    if isinstance(value, str) and "." in value:
+        better = value.replace(".", "-")
+        raise ValueError(
+            f"a student's name has no dot, which `--set` reads as the step to the next key. Write `{better}`"
+        )
+    if value == "teacher":
+        raise ValueError("a student cannot be named `teacher`")
+    return value
+
+
+StudentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), BeforeValidator(_student_name)]
+Tokens = Annotated[int, Field(ge=4)]
+Texts = Annotated[tuple[str, ...], Field(min_length=1)]
+Counts = Annotated[tuple[Positive, ...], Field(min_length=1)]
+Lengths = Annotated[tuple[Tokens, ...], Field(min_length=1)]
+
+
 class Settings(BaseModel):
     """A closed, frozen group of keys."""
 
@@ -268,7 +286,7 @@ class Export(Settings):
 
     target: str
     """Name of the target."""
-    precision: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    precision: Annotated[Texts, BeforeValidator(_listed, json_schema_input_type=str | Texts)]
     """Number formats, such as `[fp32, fp16, int8]`; the target says which it knows."""
     recipe: str | None = None
     """Quantization recipe for the integer precisions; the target's own choice if left out."""
@@ -284,12 +302,9 @@ class Export(Settings):
 class Measure(Settings):
     """What is timed, and how."""
 
-    batch: Annotated[tuple[Positive, ...], BeforeValidator(_listed), Field(min_length=1)] = (1, 8)
+    batch: Annotated[Counts, BeforeValidator(_listed, json_schema_input_type=Positive | Counts)] = (1, 8)
     """Rows in one call."""
-    sequence: Annotated[tuple[Annotated[int, Field(ge=4)], ...], BeforeValidator(_listed), Field(min_length=1)] = (
-        16,
-        64,
-    )
+    sequence: Annotated[Lengths, BeforeValidator(_listed, json_schema_input_type=Tokens | Lengths)] = (16, 64)
     """Tokens of each row."""
     threads: Positive = 1
     """Threads each runtime may use."""
@@ -364,7 +379,7 @@ class Pipeline(Settings):
     """What the models are to do."""
     teacher: Teacher
     """The model the students learn from."""
-    students: Annotated[dict[Name, Student], Field(min_length=1)]
+    students: Annotated[dict[StudentName, Student], Field(min_length=1)]
     """The smaller models, by name."""
     export: tuple[Export, ...] = ()
     """Deployment targets; the teacher is exported too, in float, to compare with."""
@@ -374,12 +389,3 @@ class Pipeline(Settings):
     """What must hold."""
     tensorboard: bool = False
     """Write training curves for TensorBoard to `runs/NAME/tensorboard`."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if "teacher" in self.students:
-            raise ValueError("a student cannot be named `teacher`")
-        ids = [export.id for export in self.export]
-        if len(set(ids)) != len(ids):
-            raise ValueError("two entries of `export` build the same target: join their precisions")
-        return self

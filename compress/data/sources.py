@@ -99,7 +99,7 @@ def duplicates(a: Rows, b: Rows) -> int:
     return sum(text in known for text in _normal(b))
 
 
-def overlaps(task: settings.Task, root: Path) -> dict[str, int]:
+def overlaps(task: settings.Task, root: Path) -> dict[Split, int]:
     """How many rows of the validation and of the test file have a text (or pair) that is in the training file.
 
     A file that serves as both is counted once, as `validation`. Nothing is looked up on the Hub: there, the answer is
@@ -108,7 +108,7 @@ def overlaps(task: settings.Task, root: Path) -> dict[str, int]:
     if task.data.hub is not None:
         return {}
     known = set(_texts(_read(task, root, "train").table))
-    counts: dict[str, int] = {}
+    counts: dict[Split, int] = {}
     for split in ("validation", "test"):
         if task.data.split(split) != task.data.split("validation") or not counts:
             counts[split] = sum(text in known for text in _texts(_read(task, root, split).table))

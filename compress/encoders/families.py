@@ -8,7 +8,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compress.config.settings import Architecture
 from compress.errors import InputError
@@ -200,6 +201,17 @@ def family_of(model_or_config: PreTrainedModel | PreTrainedConfig) -> Family:
         if seen != needed:
             raise InputError(f"a {row.model_type} model with `{key}: {seen}` is not supported, only `{key}: {needed}`.")
     return row
+
+
+def stored(entry: Mapping[str, Any]) -> PreTrainedConfig:
+    """The keys of a `config.json` as the accessors of this module read them, without transformers.
+
+    A key that the file leaves to its class's default is not there: reading it raises AttributeError.
+    Raises: InputError as `family_of` does.
+    """
+    config = cast("PreTrainedConfig", SimpleNamespace(**{"model_type": None, **entry}))
+    family_of(config)
+    return config
 
 
 def base(model: PreTrainedModel) -> PreTrainedModel:

@@ -1,26 +1,58 @@
-"""What a valid pipeline file may still get wrong: rows, names of exports, precisions a target does not know."""
+"""Every mistake of a pipeline, its cards and its rows, at once: what the file says, and what that comes to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from compress import registry
-from compress.config.pipeline import Loaded
-from compress.config.settings import Export, Model
-from compress.config.source import KeyPath
+from compress.config import pipeline
+from compress.config.pipeline import Draft, Loaded
+from compress.config.settings import AccuracyGate, Export, Gate, LatencyGate, Measure, SizeGate, Task
 from compress.data import sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
+from compress.run import shapes
+
+_ROWS = ("type", "data", "text", "text_pair", "label", "labels")
+"""The keys of `task` that rows are read by."""
 
 
-def check(loaded: Loaded) -> None:
-    """Check everything that can be checked before anything runs.
+def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
+    """Read a pipeline and check everything that can be checked before anything runs.
 
-    Raises: InputError with every problem found.
+    Where the file is not valid, the parts of it that are valid by themselves are checked all the same.
+    Raises: InputError with every problem found; NotAvailable if only a package of weights is not installed.
     """
-    problems = [*_task(loaded), *_weights(loaded), *_exports(loaded), *_measure(loaded), *_gate(loaded)]
-    problems += sources.check(loaded.settings.task, loaded.root)
-    if problems:
-        raise InputError(problems)
+    draft = pipeline.read(path, assignments)
+    task = draft.part(Task, ("task",), _ROWS)
+    rows = [] if task is None else sources.check(task, draft.root)
+    loaded = draft.finished(
+        [
+            *_metric(draft),
+            *_task(draft, task),
+            *shapes.problems(draft),
+            *_exports(draft),
+            *_measure(draft),
+            *_gate(draft),
+        ],
+        rows,
+    )
+    for place, model in shapes.models(draft).items():
+        if model.scratch is None:
+            try:
+                source.locate(model, draft.root)
+            except NotAvailable as error:
+                raise NotAvailable(f"{draft.document.where(place)}: {error}") from error
+    return loaded
+
+
+def notes(loaded: Loaded) -> Iterator[str]:
+    """What is no mistake but should be known: rows that are judged and were also trained on."""
+    task = loaded.settings.task
+    for split, count in sources.overlaps(task, loaded.root).items():
+        if count:
+            rows = "1 row has a text" if count == 1 else f"{count:,} rows have texts"
+            yield f"Note: {task.data.split(split)}: {rows} of the training rows."
 
 
 def available(loaded: Loaded) -> None:
@@ -44,37 +76,52 @@ def variant(export: Export, precision: str) -> str:
     return f"{export.target}-{precision}" + (f"-{export.recipe}" if export.recipe and quantized else "")
 
 
-def _task(loaded: Loaded) -> Iterator[Problem]:
-    task = loaded.settings.task
-    allowed = registry.TASKS.load(task.type).metrics
-    if task.metric not in allowed:
-        where = loaded.document.where(("task", "metric"))
+def _metric(draft: Draft) -> Iterator[Problem]:
+    task = draft.part(Task, ("task",), (*_ROWS, "metric"))
+    allowed = () if task is None else registry.TASKS.load(task.type).metrics
+    if task is not None and task.metric not in allowed:
         yield Problem(
-            where, f"`{task.metric}` does not measure {task.type}. Give one of: {', '.join(sorted(allowed))}."
+            draft.document.where(("task", "metric")),
+            f"`{task.metric}` does not measure {task.type}. Give one of: {', '.join(sorted(allowed))}.",
         )
 
 
-def _weights(loaded: Loaded) -> Iterator[Problem]:
-    models: dict[KeyPath, Model] = {("teacher", "model"): loaded.settings.teacher.model}
-    models |= {
-        ("students", name, "model"): student.model
-        for name, student in loaded.settings.students.items()
-        if student.model
-    }
-    for path, model in models.items():
-        if model.scratch is None or path != ("teacher", "model"):
-            try:
-                source.locate(model, loaded.root)
-            except InputError as error:
-                yield Problem(loaded.document.where(path), str(error))
+def _task(draft: Draft, task: Task | None) -> Iterator[Problem]:
+    if task is None:
+        return
+    where = draft.document.where
+    columns: dict[str, str] = {}
+    for key, column in (("text", task.text), ("text_pair", task.text_pair), ("label", task.label)):
+        if column in columns:
+            yield Problem(
+                where(("task", key)), f"`{column}` is the column of `{columns[column]}` too. Name another one."
+            )
+        elif column is not None:
+            columns[column] = key
+    for index, label in enumerate(task.labels or ()):
+        if label in (task.labels or ())[:index]:
+            yield Problem(where(("task", "labels", index)), f"`{label}` is listed twice. List each label once.")
+    if task.labels is not None and len(task.labels) < 2:
+        yield Problem(
+            where(("task", "labels")), f"{len(task.labels)} is too few. A classifier needs two labels or more."
+        )
 
 
-def _exports(loaded: Loaded) -> Iterator[Problem]:
+def _written(draft: Draft) -> list[Export | None]:
+    """The exports in their order; None for one that is not valid."""
+    listed = draft.document.value.get("export")
+    count = len(listed) if isinstance(listed, list) else 0
+    return [draft.part(Export, ("export", index)) for index in range(count)]
+
+
+def _exports(draft: Draft) -> Iterator[Problem]:
     seen: set[str] = set()
-    for index, export in enumerate(loaded.settings.export):
+    for index, export in enumerate(_written(draft)):
+        if export is None:
+            continue
         target = registry.TARGETS.load(export.target)
         for position, precision in enumerate(export.precision):
-            where = loaded.document.where(("export", index, "precision", position))
+            where = draft.document.where(("export", index, "precision", position))
             if precision not in target.precisions:
                 yield Problem(where, unknown(f"precision of {export.target}", precision, target.precisions))
             elif variant(export, precision) in seen:
@@ -82,51 +129,57 @@ def _exports(loaded: Loaded) -> Iterator[Problem]:
             else:
                 seen.add(variant(export, precision))
         if export.recipe is not None and export.recipe not in target.recipes:
-            where = loaded.document.where(("export", index, "recipe"))
+            where = draft.document.where(("export", index, "recipe"))
             yield Problem(where, unknown(f"recipe of {export.target}", export.recipe, target.recipes))
 
 
-def _measure(loaded: Loaded) -> Iterator[Problem]:
-    longest = loaded.settings.task.max_length
-    for index, tokens in enumerate(loaded.settings.measure.sequence):
-        if tokens > longest:
-            where = loaded.document.where(("measure", "sequence", index))
+def _measure(draft: Draft) -> Iterator[Problem]:
+    task, measure = draft.part(Task, ("task",)), draft.part(Measure, ("measure",))
+    if task is None or measure is None:
+        return
+    for index, tokens in enumerate(measure.sequence):
+        if tokens > task.max_length:
             yield Problem(
-                where, f"{tokens} is above task.max_length, {longest}: no row is that long. Give at most {longest}."
+                draft.document.where(("measure", "sequence", index)),
+                f"{tokens} is above task.max_length, {task.max_length}: no row is that long. "
+                f"Give at most {task.max_length}.",
             )
 
 
-def _gate(loaded: Loaded) -> Iterator[Problem]:
-    settings, place = loaded.settings, loaded.document.where
-    gate = settings.gate
-    for index, student in enumerate(gate.students or ()):
-        if student not in settings.students:
-            yield Problem(place(("gate", "students", index)), unknown("student", student, settings.students))
-    latency = (gate.latency.p50_ms, gate.latency.p95_ms, gate.latency.speedup)
-    limits = (gate.accuracy.keep, *latency, gate.size.max_mb, gate.baseline)
-    if any(limit is not None for limit in limits) and not settings.export:
-        yield Problem(place(("gate",)), "nothing is exported, so nothing can be judged. Add `export`.")
-        return
-    known = [
-        variant(export, precision)
-        for export in settings.export
-        for precision in export.precision
-        if precision in registry.TARGETS.load(export.target).precisions
-    ]
-    for group, on in (("accuracy", gate.accuracy.on), ("latency", gate.latency.on), ("size", gate.size.on)):
-        if on is not None and on not in known:
-            yield Problem(place(("gate", group, "on")), unknown("export", on, known))
-    for key, asked, measured in (
-        ("batch", gate.latency.batch, settings.measure.batch),
-        ("sequence", gate.latency.sequence, settings.measure.sequence),
-    ):
-        if asked is not None and asked not in measured:
+def _gate(draft: Draft) -> Iterator[Problem]:
+    where, exports = draft.document.where, _written(draft)
+    judged = draft.part(Gate, ("gate",), ("students",)) or Gate()
+    for index, student in enumerate(judged.students or ()):
+        if student not in draft.students:
+            yield Problem(where(("gate", "students", index)), unknown("student", student, draft.students))
+    accuracy = draft.part(AccuracyGate, ("gate", "accuracy")) or AccuracyGate()
+    latency = draft.part(LatencyGate, ("gate", "latency")) or LatencyGate()
+    size = draft.part(SizeGate, ("gate", "size")) or SizeGate()
+    baseline = (draft.part(Gate, ("gate",), ("baseline",)) or Gate()).baseline
+    if baseline is not None:
+        try:
+            record.load(draft.root / baseline)
+        except InputError as error:
+            yield Problem(where(("gate", "baseline")), error.problems[0].what)
+    limits = (accuracy.keep, latency.p50_ms, latency.p95_ms, latency.speedup, size.max_mb, baseline)
+    if any(limit is not None for limit in limits) and not draft.document.value.get("export"):
+        yield Problem(where(("gate",)), "nothing is exported, so nothing can be judged. Add `export`.")
+    elif None not in exports:
+        known = [
+            variant(export, precision)
+            for export in exports
+            if export is not None
+            for precision in export.precision
+            if precision in registry.TARGETS.load(export.target).precisions
+        ]
+        for group, on in (("accuracy", accuracy.on), ("latency", latency.on), ("size", size.on)):
+            if on is not None and on not in known:
+                yield Problem(where(("gate", group, "on")), unknown("export", on, known))
+    measure = draft.part(Measure, ("measure",))
+    for key in ("batch", "sequence"):
+        asked, measured = getattr(latency, key), getattr(measure, key, None)
+        if asked is not None and measured is not None and asked not in measured:
             listed = ", ".join(map(str, measured))
             yield Problem(
-                place(("gate", "latency", key)), f"{asked} is not measured. Give one of measure.{key}: {listed}."
+                where(("gate", "latency", key)), f"{asked} is not measured. Give one of measure.{key}: {listed}."
             )
-    if gate.baseline is not None:
-        try:
-            record.load(loaded.root / gate.baseline)
-        except InputError as error:
-            yield Problem(place(("gate", "baseline")), error.problems[0].what)

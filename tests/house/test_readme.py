@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from compress.config import pipeline, source
+from compress.config import source
 from compress.config.settings import Pipeline, Student, Task, Teacher
-from compress.run.checks import check
+from compress.run import checks
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = [
@@ -34,7 +34,7 @@ def test_a_whole_pipeline_is_valid(value: dict, text: str, tmp_path: Path) -> No
         rows = [columns, *([f"{name} {number}"] * (len(columns) - 1) + [f"label {number % 2}"] for number in range(4))]
         (tmp_path / name).write_text("".join("\t".join(row) + "\n" for row in rows))
     (tmp_path / "pipeline.yaml").write_text(text)
-    check(pipeline.load(tmp_path / "pipeline.yaml"))
+    checks.load(tmp_path / "pipeline.yaml")
 
 
 @pytest.mark.parametrize(("value", "text"), PARTS)

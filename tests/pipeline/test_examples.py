@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from compress.config.pipeline import load
 from compress.run import checks
 from compress.run.plan import Plan
 
@@ -14,8 +13,7 @@ EXAMPLES = [ROOT / "pipeline.yaml", *sorted((ROOT / "examples").glob("*/pipeline
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_examples_are_valid(path: Path) -> None:
-    loaded = load(path)
-    checks.check(loaded)
+    loaded = checks.load(path)
     items = Plan(loaded).items()
     assert items[0].step.name == "teacher"
     assert items[-1].step.name == "report"

@@ -108,6 +108,14 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(tmp_path: Pa
         ("export=[]", ""),
         ("students={}", "--set students: students: is empty; give at least one."),
         ("students.teacher={use: distilbert}", "a student cannot be named `teacher`."),
+        (
+            "students={v1.5: {use: distilbert}}",
+            "a student's name has no dot, which `--set` reads as the step to the next",
+        ),
+        (
+            "export=[{target: onnxruntime, precision: fp32}, {target: onnxruntime, precision: fp16}]",
+            "export.1.target: an entry above builds the same target: join their precisions.",
+        ),
         ("name=../x", "--set name: name: `../x` does not fit the pattern"),
         ("teacher.model={scratch: {architecture: {layers: 2}}}", "the architecture lacks hidden, heads, intermediate."),
         ("teacher.model={revision: x}", "give a `hub` id, a `folder`, a `package` or `scratch`."),
@@ -127,8 +135,72 @@ def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
 def test_a_broken_card_is_reported_with_its_own_lines(tmp_path: Path) -> None:
     card = written(tmp_path, "name: other\ntitle: x\nsource: x\narchitecture: {layrs: 3}\n", "students/distilbert.yaml")
     found = problems(written(tmp_path))
-    assert len(found) == 1
-    assert found[0].startswith(f"{card}:4: architecture.layrs: no such key. Did you mean `layers`?")
+    assert len(found) == 2
+    assert found[0] == f"{card}:1: name: the card's file is called `distilbert`. Name both the same."
+    assert found[1].startswith(f"{card}:4: architecture.layrs: no such key. Did you mean `layers`?")
+
+
+def test_names_in_a_broken_card_are_looked_up_too_and_each_mistake_is_said_once(tmp_path: Path) -> None:
+    text = "name: own\ntitle: x\nsource: x\narchitecture: {layers: no}\ndistill: {losses: {soft_lable: 1}}\n"
+    card = written(tmp_path, text, "students/own.yaml")
+    found = problems(written(tmp_path, GOOD.replace("use: distilbert", "use: own\n  other: {use: own, prun: {}}")))
+    assert [line.split(": ")[:2] for line in found] == [
+        ["pipeline.yaml:10", "students.other.prun"],
+        [f"{card}:4", "architecture.layers"],
+        [f"{card}:5", "students.small.distill.losses.soft_lable"],
+        [f"{card}:5", "students.other.distill.losses.soft_lable"],
+    ]
+
+
+def test_an_assignment_changes_one_loss_of_the_card(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path), ["students.small.distill.losses.soft_label=3"])
+    assert loaded.settings.students["small"].distill.losses == {"soft_label": 3, "hard_label": 2, "cosine": 1}
+
+
+def test_an_assignment_selects_the_card_whose_losses_another_one_changes(tmp_path: Path) -> None:
+    assignments = ["students.small.distill.losses.attention=0.5", "students.small.use=minilm-6"]
+    student = load(written(tmp_path), assignments).settings.students["small"]
+    assert student.architecture.hidden == 384
+    assert student.distill.losses == {"hidden_state": 1, "attention": 0.5, "soft_label": 1}
+
+
+def test_an_assignment_into_a_card_is_the_place_of_its_mistakes(tmp_path: Path) -> None:
+    assignments = ["students.small.distill.losses.soft_lable=3", "teacher.model.sha256=x"]
+    found = problems(written(tmp_path), *assignments)
+    assert [line.split(": ")[0] for line in found] == [
+        "--set students.small.distill.losses.soft_lable",
+        "--set teacher.model.sha256",
+    ]
+
+
+def test_bad_assignments_of_both_kinds_are_reported_together(tmp_path: Path) -> None:
+    found = problems(written(tmp_path), "seed", "name=X", "teacher.model.hub.id=x")
+    assert [line.split(": ")[0] for line in found] == ["--set seed", "--set teacher.model.hub.id=x", "--set name"]
+
+
+@pytest.mark.parametrize("given", ["architecture: {layers: 3}", "start: layers", "start_layers: [0]"])
+def test_a_shape_beside_weights_of_its_own_is_a_mistake(tmp_path: Path, given: str) -> None:
+    key = given.split(":")[0]
+    where = f"pipeline.yaml:11: students.small.{key}: `{key}` has no effect beside `model`"
+    text = GOOD.replace("use: distilbert", f"use: distilbert\n    model: {{hub: own/model}}\n    {given}")
+    assert problems(written(tmp_path, text))[0].startswith(where)
+
+
+def test_a_card_may_have_weights_of_its_own_or_a_shape(tmp_path: Path) -> None:
+    card = "name: distilbert\ntitle: x\nsource: x\nmodel: {hub: own/model}\n"
+    path = written(tmp_path, card, "students/distilbert.yaml")
+    pipeline = written(tmp_path)
+    assert load(pipeline).settings.students["small"].model is not None
+    path.write_text(card + "architecture: {layers: 3}\n")
+    where = f"{path}:5: architecture: `architecture` has no effect beside `model`"
+    assert [line[: len(where)] for line in problems(pipeline)] == [where]
+    path.write_text(card.replace("model: {hub: own/model}\n", ""))
+    assert problems(pipeline) == [f"{path}:1: give an `architecture`, or a `model` with weights of its own."]
+
+
+def test_a_model_in_the_file_takes_the_place_of_the_cards_shape(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path), ["students.small.model={hub: own/model}"])
+    assert loaded.settings.students["small"].model is not None
 
 
 def test_the_teacher_is_bert_large_if_none_is_named(tmp_path: Path) -> None:

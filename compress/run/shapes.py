@@ -1,0 +1,202 @@
+"""Shapes that cannot be, found before anything runs: the teacher's, each student's, and what is asked of the two.
+
+What is not known of a model, such as the shape of one that is on the Hub and has no card, is not checked.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from compress import files, registry
+from compress.config.pipeline import Draft
+from compress.config.settings import Architecture, Distill, Model, Prune, Student, Task, Teacher
+from compress.config.source import KeyPath, dotted
+from compress.encoders import families, source
+from compress.errors import InputError, NotAvailable, Problem, unknown
+
+
+class Outline(NamedTuple):
+    """What is known of a model before it is made."""
+
+    architecture: Architecture = Architecture()
+    longest: int | None = None
+    """The most tokens that its positions reach."""
+    pruned: bool = False
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Every mistake about the models of a pipeline, as far as the parts of the file that they stand in are valid."""
+    outlines: dict[KeyPath, Outline] = {}
+    for path, model in models(draft).items():
+        try:
+            outlines[path] = _outline(draft, path, model)
+        except InputError as error:
+            yield Problem(draft.document.where(path), str(error))
+    yield from _families(draft)
+    yield from _positions(draft, outlines)
+    teacher = outlines.get(("teacher", "model"), Outline())
+    for name in draft.students:
+        path = ("students", name)
+        student = draft.part(Student, path, ("use", "model", "architecture", "start", "start_layers"))
+        own = Architecture()
+        if student is not None and student.model is not None:
+            own = outlines.get((*path, "model"), Outline()).architecture
+        elif student is not None:
+            asked = student.architecture.model_dump(exclude_none=True)
+            own = teacher.architecture.model_copy(update=asked)
+            yield from _start(draft, path, student, own, teacher)
+        yield from _learning(draft, path, own, teacher.architecture)
+
+
+def models(draft: Draft) -> dict[KeyPath, Model]:
+    """Where models of their own weights stand, with the valid ones among them."""
+    teacher = draft.part(Teacher, ("teacher",), ("use", "model"))
+    found: dict[KeyPath, Model] = {} if teacher is None else {("teacher", "model"): teacher.model}
+    for name in draft.students:
+        student = draft.part(Student, ("students", name), ("use", "model"))
+        if student is not None and student.model is not None:
+            found["students", name, "model"] = student.model
+    return found
+
+
+def _outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
+    """What is known of a model: by its `config.json` if that is here, else by its card.
+
+    Raises: InputError if it cannot be used.
+    """
+    if model.scratch is not None:
+        if path != ("teacher", "model"):
+            raise InputError("only a teacher starts from `scratch`. Leave `model` out and give `start: random`.")
+        return Outline(model.scratch.architecture, model.scratch.max_positions)
+    try:
+        folder = source.locate(model, draft.root).path
+    except NotAvailable:  # is said once nothing is wrong with the file
+        folder = None
+    if folder is None:
+        card = draft.cards.get(path[:-1])
+        same = card is not None and card.value.get("model", {}).get("hub") == model.hub
+        return Outline(Architecture(**card.value.get("architecture", {}))) if card and same else Outline()
+    entry = files.read_json(folder / "config.json")
+    config = families.stored(entry if isinstance(entry, dict) else {})
+    architecture, longest = Architecture(), None
+    with suppress(AttributeError, TypeError, ValueError):
+        layers, hidden, heads, neurons = families.shape_of(config)
+        architecture = Architecture(layers=layers, hidden=hidden, heads=heads[0], intermediate=neurons[0])
+    with suppress(AttributeError, TypeError, ValueError):
+        longest = families.max_length(config)
+    return Outline(architecture, longest, families.pruned_of(config) is not None)
+
+
+def _families(draft: Draft) -> Iterator[Problem]:
+    named: list[tuple[str, str]] = []
+    teacher = draft.part(Teacher, ("teacher",), ("use", "model"))
+    if teacher is not None and teacher.model.scratch is not None:
+        place = draft.document.where(("teacher", "model", "scratch", "family"))
+        named.append((place, teacher.model.scratch.family))
+    if ("teacher",) in draft.cards:
+        card = draft.cards["teacher",]
+        named.append((card.where(("family",)), card.value["family"]))
+    for where, family in named:
+        if family not in families.FAMILIES:
+            yield Problem(where, unknown("family", family, families.FAMILIES))
+
+
+def _positions(draft: Draft, outlines: dict[KeyPath, Outline]) -> Iterator[Problem]:
+    task = draft.part(Task, ("task",))
+    for path, outline in outlines.items():
+        if task is not None and outline.longest is not None and task.max_length > outline.longest:
+            yield Problem(
+                draft.document.where(("task", "max_length")),
+                f"{task.max_length} is above the {outline.longest} tokens that the positions of {dotted(path)} reach. "
+                f"Give at most {outline.longest}.",
+            )
+
+
+def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, teacher: Outline) -> Iterator[Problem]:
+    """A shape that cannot be built, or not from the teacher's weights."""
+    shape, asked, whole = (*path, "architecture"), student.architecture, teacher.architecture
+    if teacher.pruned:
+        what = "a student cannot take its shape from a pruned teacher. Take it from the model before the cut."
+        yield Problem(draft.document.where(shape), what)
+        return
+    if (asked.hidden or asked.heads) and own.hidden and own.heads and own.hidden % own.heads:
+        yield Problem(
+            draft.document.where((*shape, "hidden" if asked.hidden else "heads")),
+            f"`hidden: {own.hidden}` is not a multiple of `heads: {own.heads}`. Give both in the student's architecture.",
+        )
+    if student.start != "random" and own.hidden and whole.hidden and own.hidden > whole.hidden:
+        yield Problem(
+            draft.document.where((*shape, "hidden")),
+            f"a student of width {own.hidden} cannot take its first weights from a teacher of width {whole.hidden}. "
+            f"Give at most {whole.hidden}, or `start: random`.",
+        )
+    elif student.start == "layers":
+        for key, number in asked.model_dump(include={"hidden", "heads", "intermediate"}, exclude_none=True).items():
+            taken = getattr(whole, key)
+            if taken is not None and number != taken:
+                yield Problem(
+                    draft.document.where((*shape, key)),
+                    f"{number} is not the teacher's {taken}, and `start: layers` copies its layers as they are. "
+                    "Leave it out, or give `start: pca`.",
+                )
+    if student.start_layers is not None:
+        yield from _listed(draft, (*path, "start_layers"), student.start_layers, own.layers, whole.layers)
+
+
+def _listed(
+    draft: Draft, path: KeyPath, layers: Sequence[int], count: int | None, deep: int | None
+) -> Iterator[Problem]:
+    """A list of teacher layers that is not one for each of the student's, or names layers that are not there."""
+    if count is not None and len(layers) != count:
+        what = f"lists {len(layers)} teacher layers for a student of {count} layers. List {count}."
+        yield Problem(draft.document.where(path), what)
+    for index, layer in enumerate(layers):
+        if deep is not None and layer >= deep:
+            what = f"the teacher has no layer {layer}. Its {deep} layers are 0 to {deep - 1}."
+            yield Problem(draft.document.where((*path, index)), what)
+
+
+def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
+    """What the student is to learn from layers that do not match, and what is to be cut that cannot be."""
+    distill = draft.part(Distill, (*path, "distill"))
+    prune = draft.part(Prune, (*path, "prune"))
+    if distill is not None:
+        yield from _mapping(draft, (*path, "distill", "layer_mapping"), distill.layer_mapping, own, whole)
+        smoothed = {(*path, "distill"): distill.label_smoothing}
+        if prune is not None:
+            smoothed[*path, "prune", "recover"] = prune.recover.label_smoothing
+        for place, smoothing in smoothed.items():
+            if smoothing and not any(_takes(loss, "label_smoothing") for loss in distill.losses):
+                yield Problem(
+                    draft.document.where((*place, "label_smoothing")),
+                    f"{smoothing} is read by none of the losses {', '.join(distill.losses)}. "
+                    "Leave it out, or add a loss that reads it, such as `hard_label`.",
+                )
+    if prune is not None and prune.neurons and own.intermediate and prune.multiple >= own.intermediate:
+        yield Problem(
+            draft.document.where((*path, "prune", "multiple")),
+            f"the student's layers have {own.intermediate} neurons: cut to a multiple of {prune.multiple}, they keep "
+            f"them all. Give less than {own.intermediate}.",
+        )
+
+
+def _mapping(
+    draft: Draft, path: KeyPath, rule: str | Sequence[int], own: Architecture, whole: Architecture
+) -> Iterator[Problem]:
+    if not isinstance(rule, str):
+        yield from _listed(draft, path, rule, own.layers, whole.layers)
+    elif own.layers and whole.layers:
+        try:
+            registry.MAPPINGS.load(rule)(own.layers, whole.layers)
+        except InputError as error:
+            yield Problem(draft.document.where(path), str(error))
+
+
+def _takes(loss: str, option: str) -> bool:
+    """Whether a loss's signature names a setting, by its source: importing it imports torch."""
+    file = registry.ROOT / "losses" / f"{loss}.py"
+    if not file.is_file():  # a third party's, which may
+        return True
+    functions = [node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]
+    return any(option == key.arg for made in functions if made.name == loss for key in made.args.kwonlyargs)

@@ -1,0 +1,72 @@
+"""A shape is refused before the run exactly where a stage would refuse it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from transformers import AutoModelForSequenceClassification
+
+from compress.config.pipeline import Draft
+from compress.config.settings import Student
+from compress.config.source import Document
+from compress.encoders import checkpoint
+from compress.encoders.families import FAMILIES, configured, shape_of
+from compress.encoders.initialize import evenly, first_weights
+from compress.errors import CompressError
+from compress.run import shapes
+from compress.training.objective import mapped
+
+STUDENTS: list[dict[str, Any]] = [
+    {},
+    {"architecture": {"layers": 1}},
+    {"architecture": {"layers": 3}, "distill": {"layer_mapping": "last"}},
+    {"architecture": {"layers": 1}, "distill": {"layer_mapping": [1]}},
+    {"architecture": {"layers": 1}, "distill": {"layer_mapping": [2]}},
+    {"architecture": {"layers": 1}, "distill": {"layer_mapping": [0, 1]}},
+    {"architecture": {"layers": 1}, "start_layers": [1]},
+    {"architecture": {"layers": 1}, "start_layers": [2]},
+    {"architecture": {"layers": 1}, "start_layers": [0, 1]},
+    {"architecture": {"hidden": 16}},
+    {"architecture": {"hidden": 18}},
+    {"architecture": {"heads": 5}},
+    {"architecture": {"hidden": 16}, "start": "layers"},
+    {"architecture": {"heads": 2}, "start": "layers"},
+    {"architecture": {"intermediate": 32}, "start": "layers"},
+    {"architecture": {"heads": 8, "intermediate": 96}, "start": "pca"},
+    {"architecture": {"hidden": 64}},
+    {"architecture": {"hidden": 64}, "start": "layers"},
+    {"architecture": {"hidden": 64}, "start": "random"},
+]
+
+
+def runs(student: Student, teacher: Any) -> bool:
+    """Whether the stage makes the student."""
+    try:
+        config = configured(teacher.config, student.architecture)
+        made = AutoModelForSequenceClassification.from_config(config)
+        own, whole = shape_of(config), shape_of(teacher.config)
+        start = student.start if student.start != "auto" else "layers" if own[1:] == whole[1:] else "pca"
+        layers = student.start_layers or evenly(own.layers, whole.layers)
+        first_weights(made, teacher, start=start, layers=layers, batches=[tiny.batch(teacher)])
+        mapped(student.distill.layer_mapping, own.layers, whole.layers)
+    except CompressError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_checks_and_stages_agree(family: str, tmp_path: Path) -> None:
+    teacher = tiny.model(family)
+    checkpoint.save(teacher, tmp_path)
+    answers = []
+    for given in STUDENTS:
+        model = {"use": "x", "model": {"folder": str(tmp_path)}}
+        draft = Draft(
+            tmp_path / "pipeline.yaml", Document({"teacher": model, "students": {"small": {"use": "x", **given}}})
+        )
+        student = draft.part(Student, ("students", "small"))
+        assert student is not None
+        answers.append((given, not list(shapes.problems(draft)), runs(student, teacher)))
+    assert [given for given, checked, ran in answers if checked != ran] == []
+    assert {checked for _, checked, _ in answers} == {True, False}

@@ -1,0 +1,176 @@
+"""Shapes that do not fit, without torch."""
+
+import inspect
+import json
+from pathlib import Path
+
+import project
+import pytest
+
+from compress.errors import InputError
+from compress.registry import LOSSES
+from compress.run import checks, shapes
+
+BERT = {
+    "model_type": "bert",
+    "hidden_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 6,
+    "intermediate_size": 96,
+    "max_position_embeddings": 64,
+}
+
+
+def folder(path: Path, **changes: object) -> str:
+    """A model folder whose weights nobody reads."""
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(BERT | changes))
+    (path / "model.safetensors").write_bytes(b"")
+    return str(path)
+
+
+def problems(path: Path, *sets: str) -> list[str]:
+    try:
+        checks.load(path, sets)
+    except InputError as error:
+        return [str(problem).replace(f"{path.parent}/", "") for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        (
+            "students.small.distill.layer_mapping=[0, 1]",
+            "layer_mapping: lists 2 teacher layers for a student of 1 layers.",
+        ),
+        (
+            "students.small.distill.layer_mapping=[2]",
+            "layer_mapping.0: the teacher has no layer 2. Its 2 layers are 0 to 1.",
+        ),
+        (
+            "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: last}}",
+            "students.small.distill.layer_mapping: layer mapping `last`: a student of 3 layers and a teacher of 2.",
+        ),
+        ("students.small.start_layers=[0, 1]", "start_layers: lists 2 teacher layers for a student of 1 layers."),
+        ("students.small.start_layers=[]", "start_layers: lists 0 teacher layers for a student of 1 layers."),
+        ("students.small.start_layers=[7]", "start_layers.0: the teacher has no layer 7."),
+        (
+            "students.narrow.architecture.hidden=18",
+            "architecture.hidden: `hidden: 18` is not a multiple of `heads: 4`.",
+        ),
+        ("students.small.architecture.heads=5", "architecture.heads: `hidden: 32` is not a multiple of `heads: 5`."),
+        ("students.narrow.architecture.hidden=64", "architecture.hidden: a student of width 64 cannot take"),
+        ("students.narrow={use: thin, start: pca, architecture: {hidden: 64}}", "Give at most 32, or `start: random`."),
+        ("students.narrow={use: thin, start: layers, architecture: {hidden: 64}}", "a student of width 64 cannot take"),
+        (
+            "students.narrow.start=layers",
+            "thin.yaml:4: students.narrow.architecture.hidden: 16 is not the teacher's 32",
+        ),
+        ("students.narrow.start=layers", "students.narrow.architecture.intermediate: 32 is not the teacher's 64"),
+        ("students.small={use: one-layer, start: layers, architecture: {heads: 2}}", "heads: 2 is not the teacher's 4"),
+        ("students.small.distill.label_smoothing=0.1", "0.1 is read by none of the losses soft_label."),
+        ("students.small.prune.recover={label_smoothing: 0.1}", "prune.recover.label_smoothing: 0.1 is read by none"),
+        ("students.small.prune.multiple=64", "prune.multiple: the student's layers have 64 neurons"),
+        (
+            "students.small.model={scratch: {architecture: {layers: 1, hidden: 4, heads: 1, intermediate: 4}}}",
+            "only a teacher",
+        ),
+        (
+            "teacher.model.scratch.family=bart",
+            "teacher.model.scratch.family: no such family `bart`. Did you mean `bert`?",
+        ),
+        ("teacher.model.scratch.max_positions=15", "task.max_length: 16 is above the 15 tokens that the positions of"),
+        ("task.max_length=33", "task.max_length: 33 is above the 32 tokens that the positions of teacher.model reach."),
+    ],
+)
+def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
+    found = problems(project.write(tmp_path), assignment)
+    assert any(message in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "students.narrow={use: thin, start: random, architecture: {hidden: 64}}",
+        "students.small={use: one-layer, architecture: {layers: 3}}",
+        "students.small.distill={label_smoothing: 0.1, losses: {hard_label: 1}}",
+        "students.small.prune.multiple=32",
+        "students.small={use: one-layer, prune: {heads: 0.5, multiple: 64}}",
+        "task.max_length=32",
+    ],
+)
+def test_what_fits_passes(tmp_path: Path, assignment: str) -> None:
+    assert problems(project.write(tmp_path), assignment) == []
+
+
+def test_a_config_that_is_here_tells_the_shape(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    model = f"teacher.model={{folder: {folder(tmp_path / 'here')}}}"
+    assert problems(path, model, "students.narrow.architecture.hidden=48") == []
+    found = problems(path, model, "students.narrow.architecture.hidden=52", "task.max_length=65")
+    assert [line.split(": ", 2)[1:] for line in found] == [
+        ["task.max_length", "65 is above the 64 tokens that the positions of teacher.model reach. Give at most 64."],
+        [
+            "students.narrow.architecture.hidden",
+            "a student of width 52 cannot take its first weights from a teacher of width 48. "
+            "Give at most 48, or `start: random`.",
+        ],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "xlnet"}, "teacher.model: the architecture `xlnet` is not known."),
+        ({"position_embedding_type": "relative_key"}, "teacher.model: a bert model with `position_embedding_type"),
+        ({"compress": {"heads": 1}}, "teacher.model: the `compress` entry of config.json"),
+        (
+            {"compress": {"heads": [[0]] * 3, "neurons": [8] * 3, "head_size": 8}},
+            "students.small: a student cannot take its shape from a pruned teacher.",
+        ),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_a_mistake(tmp_path: Path, config: dict[str, object], message: str) -> None:
+    path = project.write(tmp_path)
+    found = problems(path, f"teacher.model={{folder: {folder(tmp_path / 'here', **config)}}}")
+    assert any(message in line.replace(".architecture:", ":") for line in found), found
+
+
+def test_defaults_that_a_config_leaves_out_are_not_guessed(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "here" / "model.safetensors").write_bytes(b"")
+    assert problems(path, "teacher.model={folder: here}", "students.narrow.architecture.hidden=64") == []
+
+
+def test_a_card_tells_the_shape_of_a_model_on_the_hub(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    wide = ["teacher.use=bert-base", "students.narrow.architecture.hidden=800"]
+    assert any("a teacher of width 768" in line for line in problems(path, *wide))
+    assert problems(path, *wide, "teacher.model={hub: other/model}") == []
+
+
+def test_the_family_of_a_card_is_known(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    card = tmp_path / "teachers" / "own.yaml"
+    card.write_text(card.read_text().replace("family: bert", "family: bart"))
+    assert problems(path)[0].startswith("teachers/own.yaml:6: family: no such family `bart`. Did you mean `bert`?")
+
+
+def test_a_student_of_its_own_weights_is_checked_by_their_config(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    own = f"students.small.model={{folder: {folder(tmp_path / 'here', max_position_embeddings=15)}}}"
+    found = problems(path, own, "students.small.distill.layer_mapping=[0]", "students.small.prune.multiple=96")
+    assert [line.split(": ", 2)[1] for line in found] == [
+        "students.small.distill.layer_mapping",
+        "students.small.prune.multiple",
+        "task.max_length",
+    ]
+
+
+@pytest.mark.parametrize("name", LOSSES.names())
+@pytest.mark.parametrize("option", ["label_smoothing", "temperature"])
+def test_what_a_loss_reads_is_known_by_its_source(name: str, option: str) -> None:
+    assert shapes._takes(name, option) == (option in inspect.signature(LOSSES.load(name)).parameters)
