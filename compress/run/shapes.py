@@ -159,18 +159,20 @@ def _listed(
 
 def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
     """What the student is to learn from layers that do not match, and what is to be cut that cannot be."""
-    distill = draft.part(Distill, (*path, "distill"))
+    mapped = draft.part(Distill, (*path, "distill"), ("layer_mapping",))
+    if mapped is not None:
+        yield from _mapping(draft, (*path, "distill", "layer_mapping"), mapped.layer_mapping, own, whole)
     prune = draft.part(Prune, (*path, "prune"))
-    if distill is not None:
-        yield from _mapping(draft, (*path, "distill", "layer_mapping"), distill.layer_mapping, own, whole)
-        smoothed = {(*path, "distill"): distill.label_smoothing}
+    learned = draft.part(Distill, (*path, "distill"), ("losses", "label_smoothing"))
+    if learned is not None:
+        smoothed = {(*path, "distill"): learned.label_smoothing}
         if prune is not None:
             smoothed[*path, "prune", "recover"] = prune.recover.label_smoothing
         for place, smoothing in smoothed.items():
-            if smoothing and not any(_takes(loss, "label_smoothing") for loss in distill.losses):
+            if smoothing and not any(_takes(loss, "label_smoothing") for loss in learned.losses):
                 yield Problem(
                     draft.document.where((*place, "label_smoothing")),
-                    f"{smoothing} is read by none of the losses {', '.join(distill.losses)}. "
+                    f"{smoothing} is read by none of the losses {', '.join(learned.losses)}. "
                     "Leave it out, or add a loss that reads it, such as `hard_label`.",
                 )
     if prune is not None and prune.neurons and own.intermediate and prune.multiple >= own.intermediate:
