@@ -22,14 +22,13 @@ def run(
     from compress.cli.plan import table
     from compress.cli.report import show
     from compress.cli.watch import Terminal
-    from compress.config.pipeline import load
     from compress.run import checks, team
     from compress.run.execute import execute, take_part
     from compress.run.plan import Plan
 
     if not team.first():
         if not dry_run:
-            take_part(lambda: Plan(load(pipeline, sets or ())))
+            take_part()
         return 0
     loaded = checks.load(pipeline, sets or ())
     plan = Plan(loaded)

@@ -4,15 +4,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from importlib import import_module
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from compress.errors import CompressError, InputError, Interrupted
 from compress.files import read_json, write_json
 from compress.run import team
+from compress.run.job import Job
 from compress.run.plan import Item, Plan
 from compress.run.steps import Step
 from compress.store import artifact, fingerprint, lock
@@ -31,9 +31,6 @@ _ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
 }
-
-
-Notify = Callable[[int, int, str], None]
 
 
 class Watcher(Protocol):
@@ -83,19 +80,16 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     return made
 
 
-def take_part(plan: Callable[[], Plan]) -> None:
-    """Train with the first process whenever it does, until it lets this one go; the plan is asked for when it is needed.
+def take_part() -> None:
+    """Train with the first process whenever it does, until it lets this one go.
 
-    Says nothing and keeps nothing: the first process does.
+    Says nothing and keeps nothing, and reads no file of the pipeline: the first process does, once.
     """
     _prepare()
-    with team.connected(), tempfile.TemporaryDirectory() as folder:
-        while (name := team.called()) is not None:
-            now = plan()
-            step = next(step for step in now.steps if step.name == name)
-            out = Path(folder, name)
-            out.mkdir(parents=True)
-            _perform(now, step, out, _working(now, step), _unsaid, out)
+    with team.connected():
+        while (job := team.called()) is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                job.perform(Path(folder), _unsaid)
 
 
 def _prepare() -> None:
@@ -119,37 +113,30 @@ def _intact(plan: Plan, step: Step) -> None:
 def _make(plan: Plan, step: Step, watcher: Watcher, others: team.Others) -> None:
     parts = plan.parts(step)
     mark = fingerprint.digest(parts)
-    work = _work(_working(plan, step), mark)
+    job = _job(plan, step, _work(plan.loaded.folder / ".work" / step.name, mark))
     begun = time.perf_counter()
-    with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft, others.training(step):
-        _perform(plan, step, draft.folder, work, watcher.progress, plan.loaded.folder / "tensorboard" / step.name)
+    with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft:
+        with others.training(job) if step.trains else nullcontext():
+            job.perform(draft.folder, watcher.progress)
         draft.seconds = time.perf_counter() - begun
-    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(job.work, ignore_errors=True)
 
 
-def _perform(plan: Plan, step: Step, out: Path, work: Path, notify: Notify, curves: Path) -> None:
-    from compress.stages.context import Context
-
-    stage = import_module(f"compress.stages.{step.stage}")
-    needs = {
-        role: plan.folder(names) if isinstance(names, str) else {name: plan.folder(name) for name in names}
-        for role, names in step.inputs.items()
-    }
+def _job(plan: Plan, step: Step, work: Path) -> Job:
     settings = plan.loaded.settings
-    context = Context(
+    return Job(
+        stage=step.stage,
         name=step.name,
-        out=out,
+        settings=step.settings,
+        needs={
+            role: plan.folder(names) if isinstance(names, str) else {name: plan.folder(name) for name in names}
+            for role, names in step.inputs.items()
+        },
         work=work,
         root=plan.loaded.root,
         seed=settings.seed,
-        notify=notify,
-        tensorboard=curves if settings.tensorboard else None,
+        tensorboard=plan.loaded.folder / "tensorboard" / step.name if settings.tensorboard else None,
     )
-    getattr(stage, step.stage)(stage.Settings(**step.settings), stage.Needs(**needs), context)
-
-
-def _working(plan: Plan, step: Step) -> Path:
-    return plan.loaded.folder / ".work" / step.name
 
 
 def _work(folder: Path, mark: str) -> Path:

@@ -7,15 +7,15 @@ have then is thrown away, since the first one has the same.
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
 from compress.errors import CompressError
-from compress.run.steps import Step
+from compress.run.job import Job
 
-_GONE = re.compile("by peer|Broken pipe|remote process")
-"""What Gloo and NCCL say of a broken connection; the class of the error is no help."""
+_GONE = re.compile("by peer|Broken pipe|remote process|Timed out|timeout", re.IGNORECASE)
+"""What Gloo says of a broken connection; its errors have no class of their own."""
 
 
 def several() -> bool:
@@ -28,14 +28,14 @@ def first() -> bool:
     return not several() or int(os.environ.get("RANK", 0)) == 0
 
 
-def called() -> str | None:
-    """On another than the first process: the next step to take part in; None when there is none any more."""
+def called() -> Job | None:
+    """On another than the first process: what to take part in next; None when there is nothing any more."""
     from compress.training import devices
 
-    name = devices.told()
-    if name is None:
+    job: Job | None = devices.told()
+    if job is None:
         devices.part()
-    return name
+    return job
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def connected() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if several() and _GONE.search(str(error)):
+        if several() and _broken(error):
             which = f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"
             raise CompressError(f"{which}: another one has gone. What that one says is the cause.") from error
         raise
@@ -63,24 +63,31 @@ class Others:
         self.dismiss()
 
     @contextmanager
-    def training(self, step: Step) -> Iterator[None]:
-        """Have them take part in a step, if it is one that trains. Should it fail here, nobody waits for a word any more."""
-        if self._waiting and step.trains:
-            from compress.training import devices
-
-            with connected():
-                devices.told(step.name)
-                self._waiting = False
-                yield
-            self._waiting = True
-        else:
+    def training(self, job: Job) -> Iterator[None]:
+        """Have them take part. Should it fail here, nobody waits for a word any more."""
+        if not self._waiting:
             yield
+            return
+        from compress.training import devices
+
+        with connected():
+            devices.told(job)
+            self._waiting = False
+            yield
+        self._waiting = True
 
     def dismiss(self) -> None:
-        """Let them go."""
+        """Let them go; that one has gone already is no matter."""
         if self._waiting:
             from compress.training import devices
 
-            devices.told(None)
-            devices.part()
             self._waiting = False
+            with suppress(RuntimeError):
+                devices.told(None)
+                devices.part()
+
+
+def _broken(error: RuntimeError) -> bool:
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or bool(_GONE.search(str(error)))

@@ -14,6 +14,7 @@ from compress.encoders.families import family_of, max_length
 from compress.errors import InputError
 from compress.files import write_json
 from compress.stages.context import Context
+from compress.training.devices import place
 from compress.training.history import History, Session
 
 HISTORY = "history.json"
@@ -71,7 +72,12 @@ def session(context: Context) -> Session:
 
 
 def write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, history: History) -> None:
-    """Write a model folder: config, weights, tokenizer, and how it was trained (times aside: they differ every time)."""
+    """Write a model folder: config, weights, tokenizer, and how it was trained (times aside: they differ every time).
+
+    Of several processes that trained together the first one writes.
+    """
+    if not place().is_main_process:
+        return
     checkpoint.save(model, folder)
     tokenizer.save_pretrained(folder)
     write_json(folder / HISTORY, {key: value for key, value in asdict(history).items() if key != "seconds"})

@@ -89,7 +89,8 @@ def _stages(needs: Needs) -> Iterator[Stage]:
         epochs = tuple(
             Epoch(epoch=epoch["epoch"], loss=epoch["loss"], validation=epoch["accuracy"]) for epoch in history["epochs"]
         )
-        notes = (f"forward pass in {history['precision']}",) if "precision" in history else ()
+        together = f" on {history['devices']} devices together" if history.get("devices", 1) > 1 else ""
+        notes = (f"forward pass in {history['precision']}{together}",) if "precision" in history else ()
         yield Stage(name=step, seconds=made.manifest.seconds if made else 0, history=epochs, notes=notes)
 
 

@@ -1,7 +1,10 @@
 """Where a training runs: one process on one device, or several as `accelerate launch` started them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -19,7 +22,19 @@ def place() -> PartialState:
     return PartialState(cpu=cpu_only())
 
 
-def told(message: str | None = None) -> str | None:
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """The first of several processes goes through the block; the others, who waited, after it."""
+    here = place()
+    line = _line() if here.num_processes > 1 else None
+    if line is not None and not here.is_main_process:
+        torch.distributed.barrier(group=line)
+    yield
+    if line is not None and here.is_main_process:
+        torch.distributed.barrier(group=line)
+
+
+def told(message: Any = None) -> Any:
     """What the first of several processes says: it gives the message, the others wait for it, for days if need be."""
     place()
     said = [message]

@@ -56,5 +56,7 @@ class History:
     """Time spent training, validating and saving; work lost in interruptions left out."""
     precision: Precision
     """Arithmetic of the forward pass."""
+    devices: int = 1
+    """Devices that trained together."""
     epochs: list[Epoch] = field(default_factory=list)
     """One entry for each pass, the last one perhaps not whole."""

@@ -14,7 +14,7 @@ from compress.config.settings import Distill
 from compress.data.batches import Encoded
 from compress.files import flush
 from compress.registry import LOSSES
-from compress.training.devices import place
+from compress.training.devices import first_alone, place
 from compress.training.history import Notify, quiet
 from compress.training.precision import Precision, chosen, repeatable
 from compress.training.predictions import SIZE, logits
@@ -46,7 +46,7 @@ def cached_logits(
     Shapes: (rows, classes) fp32 on the processor
     """
     here = place()
-    with here.main_process_first():
+    with first_alone():
         path = folder / f"{key}.safetensors"
         stored = _read(path)
         if stored is None or len(stored["logits"]) != len(rows):

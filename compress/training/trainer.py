@@ -23,7 +23,7 @@ from compress.data.batches import Encoded, collate
 from compress.errors import InputError, NotAvailable, TrainingFailed
 from compress.training import checkpoints, precision
 from compress.training.compact import compacted
-from compress.training.devices import cpu_only, place
+from compress.training.devices import cpu_only, first_alone
 from compress.training.grouping import LengthGroups
 from compress.training.history import History, Session
 from compress.training.predictions import right
@@ -77,16 +77,16 @@ class _Loop(Trainer):
         self.indexed = "index" in inspect.signature(module.forward).parameters
         self.smoothing = train.label_smoothing if isinstance(module, PreTrainedModel) else 0.0
         self.precision = precision.chosen(train.precision, self.args.device)
-        self.key = _key(module, rows, train, session.seed, self.precision)
+        self.key = _key(module, rows, train, session.seed, self.precision, devices)
         self.progress = Progress(self.groups, self.steps, train.checkpoint_steps, session.notify)
         self.remove_callback(PrinterCallback)
         self.add_callback(self.progress)
-        if session.tensorboard is not None:
+        if session.tensorboard is not None and self.args.process_index == 0:
             self.add_callback(_tensorboard(session.tensorboard))
 
     def run(self) -> History:
         """Train to the end, from the last complete checkpoint if there is one."""
-        with place().main_process_first():
+        with first_alone():
             found = checkpoints.latest(self.work, self.key)
             if self.args.should_save:
                 checkpoints.keep_only(self.work, found[0] if found else None)
@@ -95,7 +95,8 @@ class _Loop(Trainer):
         self.train(resume_from_checkpoint=str(found[0]) if found else None)
         self.check_weights()
         seen, tokens = self.groups.seen(self.steps)
-        return History(self.steps, seen, tokens, self.progress.seconds, self.precision, self.progress.epochs)
+        spent, devices = self.progress.seconds, self.args.world_size
+        return History(self.steps, seen, tokens, spent, self.precision, devices, self.progress.epochs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Length-grouped batches, with the rows' numbers if the module takes them."""
@@ -241,12 +242,12 @@ def _arguments(train: settings.Train, session: Session) -> TrainingArguments:
     return made
 
 
-def _key(module: nn.Module, rows: Encoded, train: settings.Train, seed: int, arithmetic: str) -> str:
+def _key(module: nn.Module, rows: Encoded, train: settings.Train, seed: int, arithmetic: str, devices: int) -> str:
     """What makes two trainings the same one."""
     digest = hashlib.sha256(rows.ids.tobytes() + rows.starts.tobytes() + rows.labels.tobytes())
     weights = {name: list(weight.shape) for name, weight in module.state_dict().items()}
     told = train.model_dump(mode="json", exclude={"checkpoint_steps"})
-    digest.update(json.dumps([told, seed, arithmetic, weights]).encode())
+    digest.update(json.dumps([told, seed, arithmetic, devices, weights]).encode())
     return digest.hexdigest()
 
 

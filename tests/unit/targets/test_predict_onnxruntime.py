@@ -139,7 +139,7 @@ def test_another_number_of_texts_is_refused(needed: int, offered: list[str], fol
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Give {needed} text(s) in quotes.\n")
 
 
-def test_it_has_twenty_lines_and_needs_nothing_of_this_program() -> None:
+def test_it_has_twenty_lines_of_code_and_needs_nothing_of_this_program() -> None:
     text = onnxruntime.predict.read_text()
     modules = {
         node.module if isinstance(node, ast.ImportFrom) else alias.name
@@ -148,4 +148,4 @@ def test_it_has_twenty_lines_and_needs_nothing_of_this_program() -> None:
         for alias in node.names
     }
     assert modules - sys.stdlib_module_names == {"numpy", "onnxruntime", "tokenizers"}
-    assert len(text.splitlines()) <= 20
+    assert len([line for line in text.splitlines() if line and not line.startswith("#")]) <= 20
