@@ -10,6 +10,7 @@ from compress.config.settings import AccuracyGate, Export, Gate, LatencyGate, Me
 from compress.data import sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
+from compress.quantization import calibrates
 from compress.report import record
 from compress.run import shapes
 
@@ -140,6 +141,11 @@ def _exports(draft: Draft) -> Iterator[Problem]:
         if export.recipe is not None and export.recipe not in target.recipes:
             where = draft.document.where(("export", index, "recipe"))
             yield Problem(where, unknown(f"recipe of {export.target}", export.recipe, target.recipes))
+        elif export.recipe is not None:
+            try:
+                calibrates(export.recipe)
+            except InputError as error:
+                yield Problem(draft.document.where(("export", index, "recipe")), str(error))
 
 
 def _measure(draft: Draft) -> Iterator[Problem]:

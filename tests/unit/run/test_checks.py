@@ -88,6 +88,18 @@ def test_a_third_partys_task_is_as_good_as_any(tmp_path: Path, monkeypatch: pyte
         checks.load(path, ["task.type=duel"])
 
 
+def test_a_recipe_that_is_not_marked_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project.write(tmp_path)
+    modules = {"acme_bare.py": "def bare(graph, out, calibration):\n    pass\n"}
+    plugin.install(monkeypatch, tmp_path / "kit", "[compress.quantization]\nbare = acme_bare:bare\n", modules)
+    with pytest.raises(InputError) as error:
+        checks.load(path, ["export.0.recipe=bare", "gate.size.on=onnxruntime-int8-bare"])
+    assert [str(problem) for problem in error.value.problems] == [
+        "--set export.0.recipe: export.0.recipe: the quantization recipe `bare` of acme_bare does not say whether it "
+        "calibrates. Write `@recipe(calibrates=...)` of compress.quantization above it."
+    ]
+
+
 def test_one_column_cannot_be_both_texts(tmp_path: Path) -> None:
     path = project.write(tmp_path)
     with pytest.raises(InputError, match=r"task\.text_pair: `text` is the column of `text` too"):
