@@ -11,6 +11,7 @@ from compress.report.record import (
     Machine,
     Parity,
     Record,
+    Removed,
     Split,
     Stage,
     Structure,
@@ -78,7 +79,7 @@ def record(*, rows: int = 600, seed: int = 7, **changes: object) -> Record:
         "structures": {
             "small": _structure(
                 (12, 11, 9, 8, 10, 12), (1536, 1328, 1016, 872, 760, 1152), Layer(heads=12, neurons=1536)
-            ),
+            ).model_copy(update={"shares": {"heads": _removed(0.14, 10 / 72), "neurons": _removed(0.28, 2552 / 9216)}}),
             "tiny": _structure((3, 2, 3, 4), (600, 416, 392, 512), Layer(heads=4, neurons=768)),
         },
     }
@@ -136,6 +137,10 @@ def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float) -
 
 def _structure(heads: tuple[int, ...], neurons: tuple[int, ...], of: Layer) -> Structure:
     return Structure(layers=tuple(Layer(heads=h, neurons=n) for h, n in zip(heads, neurons, strict=True)), of=of)
+
+
+def _removed(asked: float, removed: float) -> Removed:
+    return Removed(asked=asked, removed=removed)
 
 
 def _stages() -> tuple[Stage, ...]:

@@ -254,6 +254,7 @@ def _names(draft: Draft) -> None:
         if isinstance(name, str) and name not in registered.names():
             draft.fault(path, unknown(registered.kind, name, registered.names()))
 
+    known(registry.TASKS, ("task", "type"), _get(value, ("task", "type")))
     known(registry.METRICS, ("task", "metric"), _get(value, ("task", "metric")))
     for student in draft.students:
         below = ("students", student)

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from compress.registry import TASKS
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
-TASK_TYPES = ("text-classification", "text-pair-classification")
 
 
 def _listed(value: Any) -> Any:
@@ -78,11 +79,9 @@ class Data(Settings):
         return getattr(self, name) or name
 
 
-class Task(Settings):
-    """What the model is to do, and on which rows."""
+class Reading(Settings):
+    """Where the rows are, and what is read of them."""
 
-    type: Literal[TASK_TYPES]  # type: ignore[valid-type]
-    """The kind of task."""
     data: Data
     """Where the rows are."""
     text: str = "text"
@@ -93,18 +92,19 @@ class Task(Settings):
     """Column of the label."""
     labels: tuple[str, ...] | None = None
     """Label names in the order of their ids; found in the training rows if left out (then sorted)."""
+
+
+class Task(Reading):
+    """What the model is to do, and on which rows."""
+
+    type: Annotated[str, Field(json_schema_extra=lambda schema: schema.update(enum=[*TASKS.names()]))]
+    """The kind of task."""
     metric: str = "accuracy"
     """The metric that is reported first and gated."""
     max_length: Annotated[int, Field(ge=4, le=8192)] = 128
     """Longest input in tokens, special tokens counted."""
     truncation: Literal["head", "tail", "head+tail"] = "head"
     """Which part of a longer text is kept."""
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if (self.type == "text-pair-classification") != (self.text_pair is not None):
-            raise ValueError("`text_pair` names the second column of a text-pair-classification, and of no other task")
-        return self
 
 
 class Train(Settings):

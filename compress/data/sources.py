@@ -40,7 +40,7 @@ class _Read(NamedTuple):
     """Label names that a Hub data set declares."""
 
 
-def check(task: settings.Task, root: Path) -> list[Problem]:
+def check(task: settings.Reading, root: Path) -> list[Problem]:
     """Every row of the local files that cannot be used, with `file:line`; 20 a file are named, the rest counted.
 
     Files are relative to `root`, the folder of the pipeline file. Nothing is looked up on the Hub.
@@ -58,7 +58,7 @@ def check(task: settings.Task, root: Path) -> list[Problem]:
     return problems
 
 
-def load(task: settings.Task, root: Path, split: Split) -> Rows:
+def load(task: settings.Reading, root: Path, split: Split) -> Rows:
     """The rows of a split, values as they are written: nothing is stripped, converted or taken for missing.
 
     Raises: InputError with every row that cannot be used; NotAvailable if a Hub data set cannot be reached
@@ -77,7 +77,7 @@ def load(task: settings.Task, root: Path, split: Split) -> Rows:
     return Rows(values["text"], values.get("text_pair"), [numbers[label] for label in values["label"]])
 
 
-def label_names(task: settings.Task, root: Path) -> tuple[str, ...]:
+def label_names(task: settings.Reading, root: Path) -> tuple[str, ...]:
     """Label names in the order of their numbers: the task's own, else those a Hub data set declares, else those of the
     training rows, sorted.
 
@@ -99,7 +99,7 @@ def duplicates(a: Rows, b: Rows) -> int:
     return sum(text in known for text in _normal(b))
 
 
-def overlaps(task: settings.Task, root: Path) -> dict[Split, int]:
+def overlaps(task: settings.Reading, root: Path) -> dict[Split, int]:
     """How many rows of the validation and of the test file have a text (or pair) that is in the training file.
 
     A file that serves as both is counted once, as `validation`. Nothing is looked up on the Hub: there, the answer is
@@ -115,7 +115,7 @@ def overlaps(task: settings.Task, root: Path) -> dict[Split, int]:
     return counts
 
 
-def digest(task: settings.Task, root: Path) -> dict[str, str]:
+def digest(task: settings.Reading, root: Path) -> dict[str, str]:
     """What identifies the content of each split: a file's SHA-256; for the Hub its id, revision, config and split.
 
     Raises: InputError if a file cannot be read
@@ -146,12 +146,12 @@ def _folded(columns: list[list[str]]) -> Iterable[tuple[str, ...]]:
     return zip(*([" ".join(text.split()).casefold() for text in column] for column in columns), strict=True)
 
 
-def _wanted(task: settings.Task) -> dict[str, str]:
+def _wanted(task: settings.Reading) -> dict[str, str]:
     pair = {} if task.text_pair is None else {"text_pair": task.text_pair}
     return {"text": task.text, **pair, "label": task.label}
 
 
-def _read(task: settings.Task, root: Path, split: Split) -> _Read:
+def _read(task: settings.Reading, root: Path, split: Split) -> _Read:
     given = task.data.split(split)
     if task.data.hub is not None:
         table, names = hub.read(task.data, given, _wanted(task))
@@ -170,13 +170,13 @@ def _unreadable(path: Path, error: OSError) -> str:
     return f"there is no file {path}." + (f" Did you mean `{near[0]}`?" if near else "")
 
 
-def _names(task: settings.Task, train: _Read) -> tuple[str, ...]:
+def _names(task: settings.Reading, train: _Read) -> tuple[str, ...]:
     """Label names in order; none if the training rows cannot tell."""
     found = {label for label in train.table.values.get("label", []) if label and label.strip()}
     return task.labels or train.names or tuple(sorted(found))
 
 
-def _problems(task: settings.Task, read: _Read, names: Sequence[str], *, training: bool = False) -> list[Problem]:
+def _problems(task: settings.Reading, read: _Read, names: Sequence[str], *, training: bool = False) -> list[Problem]:
     """What is wrong with a split, in the order of its lines."""
     wrong = list(read.table.wrong)
     unread = {line for line, _ in wrong}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from compress.errors import CompressError, InputError
+from compress.pruning.shares import missed
 
 
 class Choice(NamedTuple):
@@ -27,7 +28,8 @@ def choose(
     section 2.2); heads and neurons are ranked apart. Among equal scores the earlier layer, then the lower unit goes
     first. Each layer keeps at least 1 head and `multiple` neurons (or all, if it has fewer). A layer that is cut keeps a
     multiple of `multiple` neurons, the nearest one; then single layers move by one step, where that costs the least
-    score, until the total comes as close to the asked share as such steps can bring it.
+    score, until the total comes as close to the asked share as such steps can bring it. If that misses the share, the
+    widths are those whose total is the nearest there is.
 
     Shapes: one (units,) tensor a layer each -> one bool (units,) tensor a layer each
     Units:  `heads` and `neurons` are shares removed, from 0 to below 1; `multiple` is a number of neurons
@@ -54,6 +56,9 @@ def _kept(kind: str, scores: Sequence[Tensor], share: float, multiple: int) -> t
         kept = [_nearest(count, width, multiple) for count, width in zip(kept, widths, strict=True)]
         ascending = [layer[order] for layer, order in zip(layers, orders, strict=True)]
         kept = _adjusted(kept, ascending, sum(widths) - removed, multiple)
+        floored = all(count <= multiple for count in kept)
+        if not floored and missed(share, 1 - sum(kept) / sum(widths), sum(widths)):
+            kept = _closest(ascending, (1 - share) * sum(widths), multiple)
     masks = []
     for order, width, count in zip(orders, widths, kept, strict=True):
         mask = torch.ones(width, dtype=torch.bool)
@@ -117,3 +122,17 @@ def _adjusted(kept: Sequence[int], ascending: Sequence[Tensor], target: int, mul
             return result
         _, number, after = min(steps)
         result[number] = after
+
+
+def _closest(ascending: Sequence[Tensor], target: float, multiple: int) -> list[int]:
+    """The widths whose total is the nearest to `target` units; of those, the ones that lose the least score."""
+    ways: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
+    for layer in ascending:
+        width, sums = len(layer), [0.0, *layer.cumsum(0).tolist()]
+        longer: dict[int, tuple[float, tuple[int, ...]]] = {}
+        for total, (lost, kept) in ways.items():
+            for count in (*range(multiple, width, multiple), width):
+                way = (lost + sums[width - count], (*kept, count))
+                longer[total + count] = min(longer.get(total + count, way), way)
+        ways = longer
+    return list(ways[min(ways, key=lambda total: (abs(total - target), ways[total]))][1])

@@ -39,7 +39,7 @@ def render(record: Record, verdict: Verdict) -> str:
         latency=tables.latency(record),
         answers=tables.answers(record),
         cuts={
-            student: (_picture(picture.structure, cut), tables.structure(cut))
+            student: (tables.removed(cut), _picture(picture.structure, cut), tables.structure(cut))
             for student, cut in record.structures.items()
             if cut.cut
         },

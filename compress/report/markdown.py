@@ -47,8 +47,8 @@ def _cuts(record: Record) -> list[str]:
     parts = []
     for student, cut in record.structures.items():
         if cut.cut:
-            parts += [f"### {_plain(student)}", _table(tables.structure(cut))]
-    return ["## What was cut where", *parts] if parts else []
+            parts += [f"### {_plain(student)}", tables.removed(cut), _table(tables.structure(cut))]
+    return ["## What was cut where", *filter(None, parts)] if parts else []
 
 
 def _confusions(record: Record) -> list[str]:

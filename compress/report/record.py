@@ -209,6 +209,15 @@ class Layer(Closed):
     """Feed-forward neurons."""
 
 
+class Removed(Closed):
+    """How much of all heads, or of all neurons, was cut."""
+
+    asked: Share
+    """The share that was asked for."""
+    removed: Share
+    """The share that is gone."""
+
+
 class Structure(Closed):
     """What is left of a student's layers."""
 
@@ -216,6 +225,8 @@ class Structure(Closed):
     """Each layer as it is."""
     of: Layer
     """Each layer before the cut."""
+    shares: dict[Literal["heads", "neurons"], Removed] = {}
+    """How much was asked for and cut; empty in reports that were made before it was recorded."""
 
     @property
     def cut(self) -> bool:

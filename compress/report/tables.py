@@ -228,6 +228,15 @@ def _left(kept: int, whole: int) -> str:
     return f"{words.number(kept)} of {words.number(whole)}"
 
 
+def removed(cut: Structure) -> str:
+    """How much of all heads and neurons is gone, beside what was asked for; nothing where that is not recorded."""
+    return " ".join(
+        f"{kind.capitalize()}: {units.percent(share.removed)} removed ({units.percent(share.asked)} asked)."
+        for kind, share in cut.shares.items()
+        if share.asked or share.removed
+    )
+
+
 def stages(record: Record) -> Table:
     """The steps of the run: how long each took, where its training ended, what is to be known about it."""
     columns = (

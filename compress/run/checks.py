@@ -6,14 +6,15 @@ from pathlib import Path
 from compress import registry
 from compress.config import pipeline
 from compress.config.pipeline import Draft, Loaded
-from compress.config.settings import AccuracyGate, Export, Gate, LatencyGate, Measure, SizeGate, Task
+from compress.config.settings import AccuracyGate, Export, Gate, LatencyGate, Measure, Reading, SizeGate, Task
 from compress.data import sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
+from compress.quantization import calibrates
 from compress.report import record
 from compress.run import shapes
 
-_ROWS = ("type", "data", "text", "text_pair", "label", "labels")
+_ROWS = tuple(Reading.model_fields)
 """The keys of `task` that rows are read by."""
 
 
@@ -24,12 +25,12 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
     Raises: InputError with every problem found; NotAvailable if only a package of weights is not installed.
     """
     draft = pipeline.read(path, assignments)
-    task = draft.part(Task, ("task",), _ROWS)
-    rows = [] if task is None else sources.check(task, draft.root)
+    read = draft.part(Reading, ("task",), _ROWS)
+    rows = [] if read is None else sources.check(read, draft.root)
     loaded = draft.finished(
         [
-            *_metric(draft),
-            *_task(draft, task),
+            *_task(draft),
+            *_rows(draft, read),
             *shapes.problems(draft),
             *_exports(draft),
             *_measure(draft),
@@ -76,17 +77,26 @@ def variant(export: Export, precision: str) -> str:
     return f"{export.target}-{precision}" + (f"-{export.recipe}" if export.recipe and quantized else "")
 
 
-def _metric(draft: Draft) -> Iterator[Problem]:
-    task = draft.part(Task, ("task",), (*_ROWS, "metric"))
+def _task(draft: Draft) -> Iterator[Problem]:
+    where = draft.document.where
+    task = draft.part(Task, ("task",), ("type", "data", "metric"))
     allowed = () if task is None else registry.TASKS.load(task.type).metrics
     if task is not None and task.metric not in allowed:
         yield Problem(
-            draft.document.where(("task", "metric")),
+            where(("task", "metric")),
             f"`{task.metric}` does not measure {task.type}. Give one of: {', '.join(sorted(allowed))}.",
+        )
+    task = draft.part(Task, ("task",), ("type", "data", "text_pair"))
+    if task is not None and registry.TASKS.load(task.type).pairs != (task.text_pair is not None):
+        yield Problem(
+            where(("task", "text_pair")),
+            f"is missing: a row of {task.type} has two texts. Name the column of the second."
+            if task.text_pair is None
+            else f"`{task.text_pair}` is not read: a row of {task.type} has one text. Leave it out.",
         )
 
 
-def _task(draft: Draft, task: Task | None) -> Iterator[Problem]:
+def _rows(draft: Draft, task: Reading | None) -> Iterator[Problem]:
     if task is None:
         return
     where = draft.document.where
@@ -131,6 +141,11 @@ def _exports(draft: Draft) -> Iterator[Problem]:
         if export.recipe is not None and export.recipe not in target.recipes:
             where = draft.document.where(("export", index, "recipe"))
             yield Problem(where, unknown(f"recipe of {export.target}", export.recipe, target.recipes))
+        elif export.recipe is not None:
+            try:
+                calibrates(export.recipe)
+            except InputError as error:
+                yield Problem(draft.document.where(("export", index, "recipe")), str(error))
 
 
 def _measure(draft: Draft) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from compress.config.settings import Architecture, Distill, Model, Prune, Studen
 from compress.config.source import KeyPath, dotted
 from compress.encoders import families, source
 from compress.errors import InputError, NotAvailable, Problem, unknown
+from compress.pruning import shares
 
 
 class Outline(NamedTuple):
@@ -23,6 +24,7 @@ class Outline(NamedTuple):
     longest: int | None = None
     """The most tokens that its positions reach."""
     pruned: bool = False
+    family: str | None = None
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -39,14 +41,15 @@ def problems(draft: Draft) -> Iterator[Problem]:
     for name in draft.students:
         path = ("students", name)
         student = draft.part(Student, path, ("use", "model", "architecture", "start", "start_layers"))
-        own = Architecture()
+        own = Outline()
         if student is not None and student.model is not None:
-            own = outlines.get((*path, "model"), Outline()).architecture
+            own = outlines.get((*path, "model"), Outline())
         elif student is not None:
             asked = student.architecture.model_dump(exclude_none=True)
-            own = teacher.architecture.model_copy(update=asked)
-            yield from _start(draft, path, student, own, teacher)
-        yield from _learning(draft, path, own, teacher.architecture)
+            own = Outline(teacher.architecture.model_copy(update=asked), family=teacher.family)
+            yield from _start(draft, path, student, own.architecture, teacher)
+        yield from _learning(draft, path, own.architecture, teacher.architecture)
+        yield from _pruning(draft, (*path, "prune"), own)
 
 
 def models(draft: Draft) -> dict[KeyPath, Model]:
@@ -68,7 +71,7 @@ def _outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
     if model.scratch is not None:
         if path != ("teacher", "model"):
             raise InputError("only a teacher starts from `scratch`. Leave `model` out and give `start: random`.")
-        return Outline(model.scratch.architecture, model.scratch.max_positions)
+        return Outline(model.scratch.architecture, model.scratch.max_positions, family=model.scratch.family)
     try:
         folder = source.locate(model, draft.root).path
     except NotAvailable:  # is said once nothing is wrong with the file
@@ -76,7 +79,9 @@ def _outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
     if folder is None:
         card = draft.cards.get(path[:-1])
         same = card is not None and card.value.get("model", {}).get("hub") == model.hub
-        return Outline(Architecture(**card.value.get("architecture", {}))) if card and same else Outline()
+        if card is None or not same:
+            return Outline()
+        return Outline(Architecture(**card.value.get("architecture", {})), family=card.value.get("family"))
     entry = files.read_json(folder / "config.json")
     config = families.stored(entry if isinstance(entry, dict) else {})
     architecture, longest = Architecture(), None
@@ -85,7 +90,7 @@ def _outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
         architecture = Architecture(layers=layers, hidden=hidden, heads=heads[0], intermediate=neurons[0])
     with suppress(AttributeError, TypeError, ValueError):
         longest = families.max_length(config)
-    return Outline(architecture, longest, families.pruned_of(config) is not None)
+    return Outline(architecture, longest, families.pruned_of(config) is not None, config.model_type)
 
 
 def _families(draft: Draft) -> Iterator[Problem]:
@@ -158,7 +163,7 @@ def _listed(
 
 
 def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
-    """What the student is to learn from layers that do not match, and what is to be cut that cannot be."""
+    """What the student is to learn from layers that do not match, and settings that none of its losses reads."""
     mapped = draft.part(Distill, (*path, "distill"), ("layer_mapping",))
     if mapped is not None:
         yield from _mapping(draft, (*path, "distill", "layer_mapping"), mapped.layer_mapping, own, whole)
@@ -175,12 +180,31 @@ def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architectur
                     f"{smoothing} is read by none of the losses {', '.join(learned.losses)}. "
                     "Leave it out, or add a loss that reads it, such as `hard_label`.",
                 )
-    if prune is not None and prune.neurons and own.intermediate and prune.multiple >= own.intermediate:
+
+
+def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
+    """Shares that cannot be cut out of layers of the student's widths."""
+    prune, family, shape = draft.part(Prune, path), families.FAMILIES.get(own.family or ""), own.architecture
+    if prune is None or own.pruned:
+        return
+    whole = prune.neurons > 0 and shape.intermediate is not None and prune.multiple >= shape.intermediate
+    if whole:
         yield Problem(
-            draft.document.where((*path, "prune", "multiple")),
-            f"the student's layers have {own.intermediate} neurons: cut to a multiple of {prune.multiple}, they keep "
-            f"them all. Give less than {own.intermediate}.",
+            draft.document.where((*path, "multiple")),
+            f"the student's layers have {shape.intermediate} neurons: cut to a multiple of {prune.multiple}, they keep "
+            f"them all. Give less than {shape.intermediate}.",
         )
+    if family is None or shape.layers is None:
+        return
+    layers = 1 if family.shared_layers else shape.layers
+    for kind, asked, width, multiple in (
+        ("heads", prune.heads, shape.heads, 1),
+        ("neurons", prune.neurons, None if whole else shape.intermediate, prune.multiple),
+    ):
+        if width is not None:
+            near = shares.nearest(asked, layers=layers, width=width, multiple=multiple)
+            if shares.missed(asked, near, layers * width):
+                yield Problem(draft.document.where((*path, kind)), shares.refusal(kind, asked, near, multiple))
 
 
 def _mapping(

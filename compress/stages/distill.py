@@ -16,7 +16,7 @@ from compress.encoders.initialize import evenly, first_weights
 from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
-from compress.stages.material import check_reach, encoded, labels_of, tokenizer_of, write
+from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
 
 _START_ROWS = 1024
 _START_BATCH = 64
@@ -42,8 +42,8 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     """
     task = settings.task
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
-    rows = encoded("train", task, context.root, tokenizer, teacher)
-    validation = encoded("validation", task, context.root, tokenizer, teacher)
+    rows = encoded("train", task, context.root, tokenizer, teacher, "the teacher")
+    validation = encoded("validation", task, context.root, tokenizer, teacher, "the teacher")
     student = _start(settings, teacher, tokenizer, rows, context)
     history = learn(student, teacher, rows, validation, settings.student.distill, context)
     write(context.out, student, tokenizer, history)
@@ -82,7 +82,7 @@ def _pretrained(
     if tokenizer_of(folder).get_vocab() != tokenizer.get_vocab():
         raise InputError(f"{folder}: its tokenizer is not the teacher's. A student reads the tokens of its teacher.")
     student = checkpoint.load_encoder(folder, labels=labels_of(teacher))
-    check_reach(student, task, str(folder))
+    check_reach(student, task, called(context))
     return student
 
 

@@ -18,7 +18,7 @@ from compress.encoders.graph import export_graph
 from compress.errors import ParityError
 from compress.files import write_json
 from compress.stages.context import Context
-from compress.stages.material import encoded, labels_of, tokenizer_of
+from compress.stages.material import called, encoded, labels_of, tokenizer_of
 
 DESCRIPTION = "export.json"
 _PARITY_ROWS = 256
@@ -62,7 +62,7 @@ def export(settings: Settings, needs: Needs, context: Context) -> None:
     Raises: ParityError if a file answers otherwise than its source, beyond the precision's tolerance.
     """
     model, tokenizer = checkpoint.load(needs.model), tokenizer_of(needs.model)
-    rows = encoded("validation", settings.task, context.root, tokenizer, model)
+    rows = encoded("validation", settings.task, context.root, tokenizer, model, called(context))
     reference = _answers("pytorch", needs.model, {}, rows)
     total = len(settings.export.precision)
     described = []
@@ -98,7 +98,7 @@ def _build(
         export_graph(model, graph)
 
     def calibration() -> Iterator[Mapping[str, NDArray[np.int64]]]:
-        rows = encoded("train", settings.task, context.root, tokenizer, model)
+        rows = encoded("train", settings.task, context.root, tokenizer, model, called(context))
         return (feed for _, feed in feeds(rows, _BATCH, limit=settings.export.calibration_rows))
 
     for precision in settings.export.precision:

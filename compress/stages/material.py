@@ -37,12 +37,13 @@ def encoded(
     root: Path,
     tokenizer: PreTrainedTokenizerBase,
     model: PreTrainedModel,
+    name: str,
 ) -> Encoded:
-    """The rows of a split as the model takes them.
+    """The rows of a split as the model, called `name` in errors, takes them.
 
     Raises: InputError if the model does not reach `task.max_length`, or if the tokenizer does not fit.
     """
-    check_reach(model, task, "the model")
+    check_reach(model, task, name)
     rows = sources.load(task, root, split)
     return encode(rows, tokenizer, task, token_types="token_type_ids" in family_of(model).inputs)
 
@@ -58,6 +59,12 @@ def check_reach(model: PreTrainedModel, task: Task, name: str) -> None:
             f"task.max_length: {task.max_length} is more than the {longest} tokens that {name} has position embeddings "
             f"for. Give at most {longest}, or a model that reads longer texts."
         )
+
+
+def called(context: Context) -> str:
+    """The model that a step such as `export/tiny/onnxruntime` is about: `the teacher`, or `the student tiny`."""
+    name = context.name.split("/")[1]
+    return "the teacher" if name == "teacher" else f"the student {name}"
 
 
 def labels_of(model: PreTrainedModel) -> list[str]:

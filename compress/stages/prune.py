@@ -15,14 +15,13 @@ from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
 from compress.pruning.scores import unit_scores
 from compress.pruning.search import choose
+from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import encoded, tokenizer_of, write
 
 STRUCTURE = "structure.json"
 _BATCH = 32
-_MISS = 0.02
-"""How far from the asked share a cut may end."""
 
 
 class Settings(NamedTuple):
@@ -51,8 +50,8 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
         raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
     tokenizer = tokenizer_of(needs.student)
-    rows = encoded("train", settings.task, context.root, tokenizer, teacher)
-    validation = encoded("validation", settings.task, context.root, tokenizer, teacher)
+    rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
+    validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
     smaller = _cut(student, rows, asked, context.seed)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
     history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
@@ -83,22 +82,16 @@ def _shares(
 ) -> dict[str, dict[str, float]]:
     """Of all heads and of all neurons the share that was asked for and the one that is gone.
 
-    Raises: InputError if the two lie further apart than `_MISS` and than rounding to a whole unit explains.
+    Raises: InputError if the two lie further apart than rounding explains.
     """
     whole, left = Masks.full(before), Masks.full(after)
-    floor = f"with `multiple: {asked.multiple}` a layer that is cut keeps a multiple of {asked.multiple} neurons"
     shares, faults = {}, []
-    for kind, old, new, why, cure in (
-        ("heads", whole.heads, left.heads, "every layer keeps a head", ""),
-        ("neurons", whole.neurons, left.neurons, floor, ", or a smaller `multiple`"),
-    ):
-        units = sum(map(len, old))
-        wanted, removed = getattr(asked, kind), 1 - sum(map(len, new)) / units
+    for kind in ("heads", "neurons"):
+        units = sum(map(len, getattr(whole, kind)))
+        wanted, removed = getattr(asked, kind), 1 - sum(map(len, getattr(left, kind))) / units
         shares[kind] = {"asked": wanted, "removed": removed}
-        if abs(removed - wanted) > max(_MISS, 0.5 / units) + 1e-9:
-            near = f"{removed:.3g}"
-            what = f"{wanted:g} of all {kind} was asked for, {near} is the nearest that can be removed: {why}."
-            faults.append(Problem(f"{key}.{kind}", f"{what} Give {near}{cure}."))
+        if missed(wanted, removed, units):
+            faults.append(Problem(f"{key}.{kind}", refusal(kind, wanted, removed, asked.multiple)))
     if faults:
         raise InputError(faults)
     return shares

@@ -9,7 +9,7 @@ from compress.bench import machine
 from compress.config.settings import Pipeline
 from compress.files import read_json, write_text
 from compress.report import html, markdown, picture, record, verdict
-from compress.report.record import Epoch, Layer, Stage, Structure
+from compress.report.record import Epoch, Stage, Structure
 from compress.stages.context import Context
 from compress.stages.material import HISTORY
 from compress.stages.measure import MEASUREMENTS
@@ -99,4 +99,4 @@ def _structures(pipeline: Pipeline, needs: Needs) -> Iterator[tuple[str, Structu
     for name, student in pipeline.students.items():
         if student.prune is not None:
             found: Any = read_json(needs.made[f"prune/{name}"] / STRUCTURE)
-            yield name, Structure(layers=tuple(Layer(**layer) for layer in found["layers"]), of=Layer(**found["of"]))
+            yield name, Structure.model_validate(found)

@@ -31,8 +31,8 @@ def teacher(settings: Settings, needs: Needs, context: Context) -> None:
     Writes a model folder with its tokenizer and `history.json`.
     """
     model, tokenizer = _start(settings, context)
-    rows = encoded("train", settings.task, context.root, tokenizer, model)
-    validation = encoded("validation", settings.task, context.root, tokenizer, model)
+    rows = encoded("train", settings.task, context.root, tokenizer, model, "the teacher")
+    validation = encoded("validation", settings.task, context.root, tokenizer, model, "the teacher")
     history = train(model, rows, validation, settings.teacher.train, session(context))
     write(context.out, model, tokenizer, history)
 

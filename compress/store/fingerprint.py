@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,11 +70,10 @@ def _version(package: str) -> str:
 def code(modules: Iterable[str]) -> Parts:
     """Digests of the given modules and of all modules of this program they import, comments and docstrings left out.
 
-    For a third party's module stands the version of the distribution that registers it.
+    A third party's module counts with its own digest and the version of the distribution that registers it.
     """
-    own = {module: _file(module) is not None for module in modules}
-    plugins = {plugin.name: plugin.version for module in own if not own[module] for plugin in distributions(module)}
-    waiting, seen = [module for module in own if own[module]], set[str]()
+    waiting, seen = [*modules], set[str]()
+    plugins = {plugin.name: plugin.version for module in waiting for plugin in distributions(module)}
     while waiting:
         module = waiting.pop()
         if module in seen:
@@ -88,7 +88,8 @@ def code(modules: Iterable[str]) -> Parts:
 def _module(name: str) -> tuple[str, tuple[str, ...]]:
     """The digest of a module's syntax tree and the modules of this program that it imports."""
     path = _file(name)
-    assert path is not None
+    if path is None:
+        return "no source", ()
     tree = ast.parse(path.read_bytes())
     imports = tuple(sorted({found for node in ast.walk(tree) for found in _imported(node)}))
     for node in ast.walk(tree):
@@ -102,19 +103,28 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
 
 def _imported(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names if _file(alias.name))
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level and _file(node.module):
+        yield from (alias.name for alias in node.names if _own(alias.name))
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level and _own(node.module):
         yield node.module
-        yield from (name for alias in node.names if _file(name := f"{node.module}.{alias.name}"))
+        yield from (name for alias in node.names if _own(name := f"{node.module}.{alias.name}"))
+
+
+def _own(name: str) -> bool:
+    return name.partition(".")[0] == ROOT.name and _file(name) is not None
 
 
 @cache
 def _file(name: str) -> Path | None:
+    """The source of a module, found without importing it or its packages."""
     first, *rest = name.split(".")
-    if first != ROOT.name:
+    spec = find_spec(first)
+    if spec is None:
         return None
-    path = ROOT.joinpath(*rest)
-    for file in (path.with_suffix(".py") if rest else path / "__init__.py", path / "__init__.py"):
-        if file.is_file():
-            return file
+    if not rest:
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *rest)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
     return None

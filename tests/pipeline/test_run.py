@@ -52,6 +52,7 @@ def test_a_run_ends_with_a_report_of_every_variant(finished: Path) -> None:
     assert found.variants[1].parity is not None
     assert found.variants[1].parity.max_abs < 1e-4
     assert found.structures["small"].layers == (record.Layer(heads=2, neurons=32),)
+    assert found.structures["small"].shares["neurons"] == record.Removed(asked=0.5, removed=0.5)
     assert [stage.name for stage in found.stages][:3] == ["teacher", "distill/small", "prune/small"]
 
 

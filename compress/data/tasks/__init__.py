@@ -20,6 +20,8 @@ class Task:
     """What `predict` gives; a metric whose `reads` says otherwise does not fit."""
     predict: Callable[[NDArray[Any]], NDArray[Any]]
     """The answers of a batch: logits (n, classes) -> class numbers (n,)."""
+    pairs: bool = False
+    """Whether a row has two texts, so that `text_pair` is given."""
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -121,7 +121,11 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(tmp_path: Pa
         ("teacher.model={revision: x}", "give a `hub` id, a `folder`, a `package` or `scratch`."),
         ("students.small.distill.layer_mapping=explicit", "`explicit` needs the layers"),
         ("students.small.prune={}", "nothing to cut"),
-        ("task.text_pair=b", "`text_pair` names the second column"),
+        (
+            "task.type=text-clasification",
+            "task.type: no such task `text-clasification`. Did you mean `text-classification`? Known: ",
+        ),
+        ("task.type=5", "task.type: `5` is not a text. The kind of task."),
     ],
 )
 def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import plugin
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -40,12 +41,21 @@ def accepted(path: Path) -> tuple[bool, bool]:
         ("sequence: 16", "sequence: [16, 3]", False),
         ("sequence: 16", "sequence: x", False),
         ("small:", "small.er:", False),
+        ("type: text-c", "type: c", False),
     ],
 )
 def test_the_schema_agrees_with_the_program(tmp_path: Path, old: str, new: str, good: bool) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text(GOOD.replace(old, new))
     assert accepted(path) == (good, good)
+
+
+def test_the_schema_knows_a_third_partys_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(GOOD.replace("text-classification", "duel"))
+    assert accepted(path) == (False, False)
+    plugin.install(monkeypatch, tmp_path / "kit", "[compress.data.tasks]\nduel = acme.duel:duel\n", {})
+    assert accepted(path) == (True, True)
 
 
 def test_the_quickstart_fits_the_schema() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from compress.errors import CompressError, InputError
 from compress.pruning.search import choose
+from compress.pruning.shares import missed, nearest
 
 SHARES = st.floats(0, 0.99)
 
@@ -90,6 +91,23 @@ def test_neurons_are_rounded_to_the_nearest_step_and_the_total_is_kept():
     kept = choose([], [strong, weak], heads=0, neurons=6 / 32, multiple=8).neurons
     assert [int(mask.sum()) for mask in kept] == [16, 8]
     assert kept[1].tolist() == [False] * 8 + [True] * 8
+
+
+def test_where_single_steps_miss_the_share_the_nearest_total_is_found():
+    scores = [torch.arange(1.0, 101.0), torch.arange(1.0, 101.0) ** 2, torch.ones(100)]
+    kept = choose([], scores, heads=0, neurons=0.1333, multiple=30).neurons
+    assert [int(mask.sum()) for mask in kept] == [100, 60, 100]  # squares: the lowest 40 lose the least
+
+
+@given(st.integers(1, 6), st.integers(1, 120), st.floats(0, 0.99), st.integers(1, 130))
+def test_a_share_is_missed_only_where_the_widths_say_so(layers, width, share, multiple):
+    scores = torch.rand(layers, width, generator=torch.Generator().manual_seed(width))
+    kept = choose([], list(scores), heads=0, neurons=share, multiple=multiple).neurons
+    removed = 1 - sum(int(mask.sum()) for mask in kept) / scores.numel()
+    near = nearest(share, layers=layers, width=width, multiple=multiple)
+    assert missed(share, removed, scores.numel()) == missed(share, near, scores.numel())
+    if missed(share, removed, scores.numel()):
+        assert abs(removed - share) == pytest.approx(abs(near - share))
 
 
 def test_every_layer_keeps_its_best_step():

@@ -52,6 +52,12 @@ def page(text):
     return Page(text)
 
 
+def test_what_was_cut_stands_beside_what_was_asked(page):
+    said = " ".join(page.said).replace("\u00a0", " ")
+    assert "Heads: 13.89 % removed (14.00 % asked). Neurons: 27.69 % removed (28.00 % asked)." in said
+    assert said.count("% removed") == 2  # the other student's report is older
+
+
 def test_the_page_is_well_formed(text, page):
     assert text.startswith("<!DOCTYPE html>")
     assert page.wrong == []

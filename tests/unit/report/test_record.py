@@ -82,6 +82,10 @@ def broken(report, change):
             "variants[0].size_bytes: Input should be greater than or equal to 0. Seen: -3.",
         ),
         (lambda v: v["variants"][1]["latency"][0].update(p50_ms="fast"), "variants[1].latency[0].p50_ms: "),
+        (
+            lambda v: v["structures"]["small"]["shares"].update(layers={"asked": 0, "removed": 0}),
+            "structures.small.shares.layers.[key]: Input should be 'heads' or 'neurons'",
+        ),
         (lambda v: v.update(created="yesterday"), "created: String should match pattern"),
         (lambda v: v["variants"][2].update(predictions=pack([1])), "small pytorch-fp32: 1 label ids for 50 test rows"),
         (lambda v: v.update(gold=pack([0] * 1_000_000)), "gold: 51 label ids for 50 test rows"),
@@ -96,6 +100,12 @@ def test_a_bad_file_is_refused_by_name(report, tmp_path, monkeypatch, change, sa
         records.load(records.Path("report.json"))
     assert said in str(caught.value)
     assert "report.json" in str(caught.value)
+
+
+def test_a_report_from_before_the_shares_were_recorded_is_read(report):
+    found = records.parse(broken(report, lambda v: v["structures"]["small"].pop("shares")), "r.json")
+    assert found.structures["small"].layers == report.structures["small"].layers
+    assert found.structures["small"].shares == {}
 
 
 def test_every_problem_is_told_at_once(report):

@@ -3,6 +3,7 @@ import sample
 
 from compress.config.settings import AccuracyGate, Gate, LatencyGate, SizeGate
 from compress.report import tables
+from compress.report.record import Removed
 from compress.report.verdict import judge
 
 REPORT = sample.record(rows=200)
@@ -51,6 +52,14 @@ def test_what_was_not_measured_is_a_dash():
     assert tables.latency(report).rows == (("tiny", "ONNX Runtime INT8"),)
     (card,) = tables.cards(report, judge(report, Gate()))
     assert [what for _, what in card.numbers] == ["file"]
+
+
+def test_what_was_cut_stands_beside_what_was_asked():
+    small, tiny = REPORT.structures["small"], REPORT.structures["tiny"]
+    assert tables.removed(small) == "Heads: 13.89 % removed (14.00 % asked). Neurons: 27.69 % removed (28.00 % asked)."
+    assert tables.removed(tiny) == ""  # an older report
+    heads = {"heads": Removed(asked=0.5, removed=0.5), "neurons": Removed(asked=0, removed=0)}
+    assert tables.removed(tiny.model_copy(update={"shares": heads})) == "Heads: 50.00 % removed (50.00 % asked)."
 
 
 def test_each_thing_asked_is_a_column_with_its_limit():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import plugin
 import project
 import pytest
 
@@ -35,6 +36,8 @@ def test_a_good_project_passes(tmp_path: Path) -> None:
         ("task.data.test=tests.tsv", "Did you mean `test.tsv`?"),
         ("task.labels=[light, music, light]", "task.labels.2: `light` is listed twice."),
         ("task.labels=[light]", "task.labels: 1 is too few."),
+        ("task.type=text-pair-classification", "task.text_pair: is missing: a row of text-pair-classification has two"),
+        ("task.text_pair=label", "task.text_pair: `label` is not read: a row of text-classification has one text."),
         ("task.text=label", "task.label: `label` is the column of `text` too."),
     ],
 )
@@ -51,6 +54,50 @@ def test_mistakes_of_settings_and_rows_come_together(tmp_path: Path) -> None:
     assert len(lines) == 3
     assert lines[1].startswith("test.tsv:3: the label `ligth` is not known. Did you mean `light`?")
     assert lines[2].startswith("test.tsv:4: empty text")
+
+
+def test_rows_are_checked_though_the_task_is_not_known(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    (tmp_path / "test.tsv").write_text("label\ttext\nligth\tone\n")
+    with pytest.raises(InputError) as error:
+        checks.load(path, ["task.type=text-clasification", "task.text_pair=label"])
+    found = [str(problem) for problem in error.value.problems]
+    assert "task.type: no such task `text-clasification`." in found[0]
+    assert "task.label: `label` is the column of `text_pair` too." in found[1]
+    assert found[2].startswith("test.tsv:2: the label `ligth` is not known.")
+
+
+DUEL = """\
+from dataclasses import replace
+
+from compress.data.tasks.text_classification import text_classification
+
+duel = replace(text_classification, pairs=True)
+"""
+
+
+def test_a_third_partys_task_is_as_good_as_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project.write(tmp_path)
+    for name in ("train.tsv", "dev.tsv", "test.tsv"):
+        head, *rows = (tmp_path / name).read_text().splitlines()
+        (tmp_path / name).write_text("\n".join([f"{head}\tother", *(f"{row}\tthe other" for row in rows)]))
+    points = "[compress.data.tasks]\nduel = acme_duel:duel\n"
+    plugin.install(monkeypatch, tmp_path / "kit", points, {"acme_duel.py": DUEL})
+    assert checks.load(path, ["task.type=duel", "task.text_pair=other"]).settings.task.type == "duel"
+    with pytest.raises(InputError, match=r"task\.text_pair: is missing: a row of duel has two texts"):
+        checks.load(path, ["task.type=duel"])
+
+
+def test_a_recipe_that_is_not_marked_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project.write(tmp_path)
+    modules = {"acme_bare.py": "def bare(graph, out, calibration):\n    pass\n"}
+    plugin.install(monkeypatch, tmp_path / "kit", "[compress.quantization]\nbare = acme_bare:bare\n", modules)
+    with pytest.raises(InputError) as error:
+        checks.load(path, ["export.0.recipe=bare", "gate.size.on=onnxruntime-int8-bare"])
+    assert [str(problem) for problem in error.value.problems] == [
+        "--set export.0.recipe: export.0.recipe: the quantization recipe `bare` of acme_bare does not say whether it "
+        "calibrates. Write `@recipe(calibrates=...)` of compress.quantization above it."
+    ]
 
 
 def test_one_column_cannot_be_both_texts(tmp_path: Path) -> None:

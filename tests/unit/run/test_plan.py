@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import plugin
 import project
 import pytest
 
 from compress.config.pipeline import load
 from compress.errors import InputError
+from compress.registry import TARGETS
 from compress.run.plan import Plan
 from compress.store import artifact, fingerprint
 
@@ -216,3 +218,13 @@ def test_a_manifest_that_leads_out_of_its_folder_is_damaged(done: Path) -> None:
     path = done / "runs" / "demo" / "teacher" / "manifest.json"
     path.write_text(path.read_text().replace('"content": {', '"../content": {'))
     assert reasons(planned(done), "teacher")[0].startswith("damaged: ../content: leads out of ")
+
+
+def test_a_targets_own_recipe_that_is_not_marked_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project.write(tmp_path)
+    modules = {"acme_plain.py": "def plain(graph, out, calibration):\n    pass\n"}
+    plugin.install(monkeypatch, tmp_path / "kit", "[compress.quantization]\nplain = acme_plain:plain\n", modules)
+    precisions = {"fp32": None, "fp16": "fp16", "int8": "plain"}
+    monkeypatch.setattr(type(TARGETS.load("onnxruntime")), "precisions", precisions)
+    with pytest.raises(InputError, match=r"recipe `plain` of acme_plain .* `@recipe\(calibrates=...\)`"):
+        Plan(load(path))

@@ -73,6 +73,17 @@ def problems(path: Path, *sets: str) -> list[str]:
         ("students.small.prune.recover={label_smoothing: 0.1}", "prune.recover.label_smoothing: 0.1 is read by none"),
         ("students.small.prune.multiple=64", "prune.multiple: the student's layers have 64 neurons"),
         (
+            "students.small.prune.heads=0.99",
+            "students.small.prune.heads: 0.99 of all heads was asked for, 0.75 is the nearest that can be removed: "
+            "every layer keeps a head. Give 0.75.",
+        ),
+        (
+            "students.small.prune={neurons: 0.9, multiple: 16}",
+            "students.small.prune.neurons: 0.9 of all neurons was asked for, 0.75 is the nearest that can be removed: "
+            "with `multiple: 16` a layer that is cut keeps a multiple of 16 neurons. Give 0.75, or a smaller `multiple`.",
+        ),
+        ("students.small.prune={neurons: 0.4, multiple: 32}", "0.5 is the nearest that can be removed"),
+        (
             "students.small.model={scratch: {architecture: {layers: 1, hidden: 4, heads: 1, intermediate: 4}}}",
             "only a teacher",
         ),
@@ -97,6 +108,8 @@ def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
         "students.small.distill={label_smoothing: 0.1, losses: {hard_label: 1}}",
         "students.small.prune.multiple=32",
         "students.small={use: one-layer, prune: {heads: 0.5, multiple: 64}}",
+        "students.small.prune={heads: 0.8, neurons: 0.76}",
+        "students.small={use: one-layer, architecture: {layers: 2}, prune: {neurons: 0.25, multiple: 32}}",
         "task.max_length=32",
     ],
 )
@@ -174,3 +187,20 @@ def test_a_student_of_its_own_weights_is_checked_by_their_config(tmp_path: Path)
 @pytest.mark.parametrize("option", ["label_smoothing", "temperature"])
 def test_what_a_loss_reads_is_known_by_its_source(name: str, option: str) -> None:
     assert shapes._takes(name, option) == (option in inspect.signature(LOSSES.load(name)).parameters)
+
+
+def test_layers_that_are_shared_are_cut_once(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    asked = "students.small={use: one-layer, architecture: {layers: 2}, prune: {heads: 0.65}}"
+    assert problems(path, asked, "students.small.prune.heads=0.85") != []
+    assert problems(path, asked, "students.small.prune.heads=0.85", "teacher.model.scratch.family=albert") == []
+    coarse = "students.small.prune={neurons: 0.25, multiple: 32}"
+    assert problems(path, asked, coarse) == []
+    assert problems(path, asked, coarse, "teacher.model.scratch.family=albert") != []
+
+
+def test_a_pruned_students_layers_differ_and_are_left_to_the_cut(tmp_path: Path) -> None:
+    path, entry = project.write(tmp_path), {"heads": [[0], [0, 1], [0]], "neurons": [8, 64, 8], "head_size": 8}
+    here = folder(tmp_path / "here", compress=entry)
+    cut = "prune: {heads: 0.4, neurons: 0.7}"
+    assert problems(path, f"students.small={{use: one-layer, model: {{folder: {here}}}, {cut}}}") == []

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import plugin
 import pytest
 
 from compress.registry import LOSSES
@@ -48,20 +49,31 @@ def test_a_missing_package_has_a_version_too() -> None:
     assert fingerprint.versions(["no-such-package-anywhere"]) == {"version.no-such-package-anywhere": "not installed"}
 
 
-def test_a_plug_in_counts_with_its_distributions_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def install(version: str) -> dict[str, str]:
-        folder = tmp_path / version / "acme_kit-1.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-kit\nVersion: {version}\n")
-        (folder / "entry_points.txt").write_text("[compress.losses]\nangle = acme.losses.angle:angle\n")
-        with monkeypatch.context() as patch:
-            patch.syspath_prepend(folder.parent)
-            patch.delitem(LOSSES.__dict__, "_plugins", raising=False)
-            assert "angle" in LOSSES.names()
-            parts = fingerprint.code(["compress.losses.cosine", LOSSES.module("angle")])
-        LOSSES.__dict__.pop("_plugins")
-        return parts
+def parts_of_a_plug_in(folder: Path, version: str, text: str) -> dict[str, str]:
+    files = {"acme/__init__.py": "raise SystemExit", "acme/losses/angle.py": text}
+    with pytest.MonkeyPatch.context() as patch:
+        plugin.install(patch, folder, "[compress.losses]\nangle = acme.losses.angle:angle\n", files, version)
+        fingerprint._file.cache_clear()
+        fingerprint._module.cache_clear()
+        return fingerprint.code([LOSSES.module("angle")])
 
-    one, two = install("1.0"), install("1.1")
-    assert fingerprint.changes(one, two) == [("version.acme-kit", "1.0", "1.1")]
-    assert "code.compress.losses.cosine" in one
+
+def test_a_plug_in_counts_with_its_distributions_version_and_its_own_code(tmp_path: Path) -> None:
+    plain = "import torch\nfrom compress.losses import loss\n\nWIDTH = 1\n"
+    one = parts_of_a_plug_in(tmp_path / "one", "1.0", plain)
+    assert sorted(one) == ["code.acme.losses.angle", "code.compress.losses", "version.acme-kit"]
+    assert parts_of_a_plug_in(tmp_path / "two", "1.0", plain.replace("\n\n", "  # a mark\n")) == one
+    newer = parts_of_a_plug_in(tmp_path / "three", "1.1", plain)
+    assert fingerprint.changes(one, newer) == [("version.acme-kit", "1.0", "1.1")]
+    edited = parts_of_a_plug_in(tmp_path / "four", "1.0", plain.replace("1", "2"))
+    assert [change.part for change in fingerprint.changes(one, edited)] == ["code.acme.losses.angle"]
+
+
+def test_a_plug_in_that_is_one_module_counts_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme_single.py").write_text("WIDTH = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert len(fingerprint.code(["acme_single"])["code.acme_single"]) == 64
+
+
+def test_a_plug_in_without_source_is_there_all_the_same() -> None:
+    assert fingerprint.code(["acme_not_registered"]) == {"code.acme_not_registered": "no source"}
