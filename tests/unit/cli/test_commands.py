@@ -197,20 +197,42 @@ def test_init_quotes_what_yaml_would_misread(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "error",
+    [SystemExit("surprise"), SystemExit(1), SystemExit(), BrokenPipeError(32, "surprise"), EOFError("surprise")],
+)
+def test_what_a_command_does_not_foresee_is_an_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    from compress.bench import machine
+
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(machine, "describe", broken)
+    exit_code, _, err = run(capsys, "doctor")
+    assert exit_code == 4
+    assert type(error).__name__ in err
+    assert ("surprise" in str(error)) == ("surprise" in err)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
     [
-        "report report.json",
-        "report report.json --format markdown",
-        "gate report.json",
-        "plan pipeline.yaml",
-        "check pipeline.yaml",
-        "check nothing.yaml",
-        "doctor",
-        "--help",
-        "plan --no-such-option",
+        ("report report.json", "stdout"),
+        ("report report.json --format markdown", "stdout"),
+        ("gate report.json", "stdout"),
+        ("plan pipeline.yaml", "stdout"),
+        ("check pipeline.yaml", "stdout"),
+        ("check nothing.yaml", "stderr"),
+        ("doctor", "stdout"),
+        ("--help", "stdout"),
+        ("plan --no-such-option", "stderr"),
     ],
 )
-def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(tmp_path: Path, arguments: str) -> None:
+def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(
+    tmp_path: Path, arguments: str, closed: str, unbuffered: str
+) -> None:
     project.write(tmp_path)
     record.save(sample.record(), tmp_path / "report.json")
     reading, writing = os.pipe()
@@ -219,13 +241,26 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(tmp_path
         done = subprocess.run(
             [sys.executable, "-m", "compress", *arguments.split()],
             cwd=tmp_path,
-            stdout=writing,
-            stderr=writing if "no" in arguments else subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             check=False,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: writing},
         )
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr or b"") == (141, b"")
+    assert (done.returncode, done.stdout or b"", done.stderr or b"") == (141, b"", b"")
+
+
+def test_a_reader_that_goes_in_the_middle_of_a_run_ends_it_after_the_step(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    command = [sys.executable, "-m", "compress", "run", "--until", "distill"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline().startswith(b"> teacher")
+        running.stdout.close()
+        assert (running.wait(), running.stderr.read()) == (141, b"")
+    assert (tmp_path / "runs" / "demo" / "teacher" / "manifest.json").is_file()
+    assert not (tmp_path / "runs" / "demo" / "distill").exists()
 
 
 def given(folder: Path, train: str, name: str = "train.tsv") -> list[str | Path]:

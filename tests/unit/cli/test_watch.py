@@ -26,9 +26,7 @@ def test_without_a_terminal_a_long_step_writes_a_line_every_half_a_minute() -> N
     ]
 
 
-def test_forced_colours_make_no_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_forced_colours_make_no_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     now = 0.0
     told = Terminal(clock=lambda: now)
