@@ -289,6 +289,52 @@ def test_init_takes_columns_of_any_name(tmp_path: Path, capsys: pytest.CaptureFi
     assert err.startswith("--columns: no column `text` and no column `label`; there is `a`, `b`.")
 
 
+@pytest.mark.parametrize("columns", ["label,", "label, ,text", "", "text,label,text", "text, text"])
+def test_init_refuses_empty_and_double_names(tmp_path: Path, capsys: pytest.CaptureFixture[str], columns: str) -> None:
+    exit_code, _, err = run(capsys, "init", tmp_path / "new", "--columns", columns)
+    assert exit_code == 2
+    assert err.startswith(f"--columns {columns}: a name is empty or there twice.")
+
+
+def test_init_takes_names_with_blanks_between(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = given(tmp_path, project.rows(40).split("\n", 1)[1])
+    assert run(capsys, *arguments, "--columns", "label, text")[0] == 0
+    assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "the file is empty"),
+        ("\n", "the file is empty, or begins with an empty line."),
+        ("sentence\tlabel\n", "no column `text`; there is `sentence`, `label`."),
+        ("text\tlabel\ttext\n", "several columns `text`; there is `text`, `label`, `text`."),
+        (None, "there is no such file."),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["tsv", "csv"])
+def test_init_looks_at_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, fault: str, suffix: str
+) -> None:
+    files = {
+        "--train": tmp_path / "train.tsv",
+        "--validation": tmp_path / f"dev.{suffix}",
+        "--test": tmp_path / "t.tsv",
+    }
+    files["--train"].write_text(project.rows(8))
+    for name in ("--validation", "--test"):
+        if content is not None:
+            files[name].write_text(content.replace("\t", "," if files[name].suffix == ".csv" else "\t"))
+    exit_code, _, err = run(capsys, "init", tmp_path / "new", *(part for pair in files.items() for part in pair))
+    assert exit_code == 2
+    lines = err.splitlines()
+    assert len(lines) == 3
+    for line, name in zip(lines, ("--validation", "--test"), strict=False):
+        assert line.startswith(f"{files[name]}:1: {fault}" if content is not None else f"{name} {files[name]}: {fault}")
+    assert lines[2] == "2 errors, nothing was run."
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("option", ["--train", "--validation", "--test"])
 def test_init_wants_training_and_validation_rows_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
