@@ -92,6 +92,26 @@ def test_doctor_names_targets_and_versions(capsys: pytest.CaptureFixture[str]) -
     assert "transformers" in out
 
 
+def test_doctor_says_which_engines_are_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tomllib
+
+    from compress.bench import machine
+
+    installed = machine.versions
+    monkeypatch.setattr(machine, "versions", lambda names: installed({*names} - {"ray"}) | {"openvino": "2026.1"})
+    shown = dict(line.split(maxsplit=1) for line in run(capsys, "doctor")[1].splitlines())
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for extra in ("tensorrt", "rtx", "openvino", "executorch", "ray"):
+        for requirement in extras[extra]:
+            assert requirement.split(">")[0] in shown
+    assert shown["openvino"] == "2026.1"
+    assert shown["ray"] == "not installed"
+
+
 @pytest.mark.parametrize(("keep", "expected"), [(0.1, 0), (1.0, 1)])
 def test_gate_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: float, expected: int) -> None:
     gate = record.settings.Gate(accuracy=record.settings.AccuracyGate(keep=keep))
@@ -122,6 +142,9 @@ def test_report_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert run(capsys, "report", tmp_path, "--format", "html", "--out", tmp_path / "page.html")[0] == 0
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
     assert run(capsys, "report", tmp_path / "nowhere")[0] == 2
+    exit_code, out, err = run(capsys, "report", tmp_path / "nowhere", "--format", "json-schema")
+    assert (exit_code, out) == (2, "")
+    assert "--format json-schema is of every report. Leave out the run." in err
 
 
 def test_init_writes_a_project_that_check_understands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
