@@ -189,7 +189,8 @@ def _siblings(core: int) -> str:
 
 
 def _mac() -> _Facts:
-    return sysctl(_output(["sysctl", *_MAC_FACTS, *_MAC_FLAGS]))
+    # Keys that it does not know make it fail, and it prints the others all the same.
+    return sysctl(_output(["sysctl", *_MAC_FACTS, *_MAC_FLAGS], failed=True))
 
 
 def sysctl(text: str) -> _Facts:
@@ -239,7 +240,8 @@ def _gpus() -> tuple[str, ...]:
         match = re.search(r"^Model:\s*(.+)$", _text(path), flags=re.MULTILINE)
         names += [match[1].strip()] if match else []
     if not names and shutil.which("nvidia-smi"):
-        names = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).split("\n")
+        # It prints its failures where the names would be.
+        names = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], failed=False).split("\n")
     if not any(names):
         chip = re.search(r"nvidia,(tegra\d+)", _text("/proc/device-tree/compatible"))
         names = [_TEGRA.get(chip[1], f"NVIDIA {chip[1]}")] if chip else []
@@ -253,9 +255,10 @@ def _text(path: str | Path) -> str:
         return ""
 
 
-def _output(command: list[str]) -> str:
+def _output(command: list[str], *, failed: bool) -> str:
+    """What a command prints; `failed` says whether it counts although its exit status tells of a failure."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout
+    return done.stdout if failed or done.returncode == 0 else ""

@@ -63,7 +63,7 @@ def interleave(
             for name in order:
                 samples[name] += _turn(calls[name], settle, repeat)
             if notify is not None:
-                notify(done + 1, rounds, "timing")
+                notify(done + 1, rounds, "round")
     return samples
 
 

@@ -11,6 +11,8 @@ _SHOWN = (
     "accelerate",
     "tokenizers",
 )
+_EXTRAS = ("tensorrt", "tensorrt-rtx", "openvino", "nncf", "executorch", "ray")
+"""Packages that are not installed unless asked for."""
 
 
 def doctor() -> int:
@@ -29,6 +31,8 @@ def doctor() -> int:
         "class": here.machine_class,
         "gpus": ", ".join(here.gpus) or "none",
         **machine.versions(_SHOWN),
+        **dict.fromkeys(_EXTRAS, "not installed"),
+        **machine.versions(_EXTRAS),
     }
     for name, fact in facts.items():
         out.print(f"{name:<14}{fact}", markup=False)

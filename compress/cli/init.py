@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from compress.errors import InputError
+from compress.errors import InputError, Problem
 from compress.files import write_text
 
 _TEMPLATE = """\
@@ -62,9 +62,8 @@ def init(
     if pipeline.exists():
         raise InputError(f"{pipeline}: is there already. Choose another folder or remove it.")
     catalogue.card("teachers", teacher, folder, "--teacher")
-    _files(train, validation, test)
-    names = columns.split(",") if columns else None
-    found = _columns(train, {"text": text, "label": label}, names)
+    files, names = _files(train, validation, test), _names(columns)
+    found = _columns(files, {"text": text, "label": label}, names)
     values = {
         "name": json.dumps(_name(folder.absolute().name)),
         "train": _relative(train, folder) if train else "data/train.tsv",
@@ -84,8 +83,11 @@ def init(
     return 0
 
 
-def _files(train: Path | None, validation: Path | None, test: Path | None) -> None:
-    """Raises: InputError unless training and validation rows are given together, and all given files are there."""
+def _files(train: Path | None, validation: Path | None, test: Path | None) -> list[Path]:
+    """The given files.
+
+    Raises: InputError unless training and validation rows are given together, and all given files are there.
+    """
     given = {
         option: path for option, path in (("--train", train), ("--validation", validation), ("--test", test)) if path
     }
@@ -95,41 +97,69 @@ def _files(train: Path | None, validation: Path | None, test: Path | None) -> No
             f"{' and '.join(given)} without {' and '.join(lacking)}: rows to train on and rows to watch the training "
             "with belong together. Put some rows, such as a tenth, into a file of their own, and give both."
         )
-    missing = [f"{option} {path}: there is no such file." for option, path in given.items() if not path.is_file()]
+    missing = [
+        Problem(f"{option} {path}", "there is no such file.") for option, path in given.items() if not path.is_file()
+    ]
     if missing:
-        raise InputError("\n".join(missing))
+        raise InputError(missing)
+    return list(given.values())
 
 
-def _columns(train: Path | None, given: Mapping[str, str | None], names: list[str] | None) -> dict[str, str]:
-    """The text and label columns: as given, else the usual ones among the names or in the header of a CSV or TSV file.
+def _names(columns: str | None) -> list[str] | None:
+    """The names in `--columns`.
 
-    Raises: InputError if a column is not there.
+    Raises: InputError if one is empty or there twice.
     """
-    header = names or _header(train)
-    if header is None:
-        return {key: column or key for key, column in given.items()}
+    if columns is None:
+        return None
+    names = [name.strip() for name in columns.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise InputError(
+            f"--columns {columns}: a name is empty or there twice. Name all columns in their order: --columns label,text."
+        )
+    return names
+
+
+def _columns(files: Sequence[Path], given: Mapping[str, str | None], names: list[str] | None) -> dict[str, str]:
+    """The text and label columns: as given, else the usual ones among the names or in the first header there is.
+
+    Raises: InputError if a column is not in the names, or not once in the header of every CSV and TSV file.
+    """
+    headers = {"--columns": names} if names else {f"{file}:1": _header(file) for file in files}
+    known = {place: header for place, header in headers.items() if header is not None}
+    first = next(filter(None, known.values()), [])
     chosen = {
-        key: column or next((name for name in header if name.lower() in _USUAL[key]), key)
+        key: column or next((name for name in first if name.lower() in _USUAL[key]), key)
         for key, column in given.items()
     }
-    lacking = [f"`{column}`" for column in chosen.values() if column not in header]
-    if lacking:
-        seen = ", ".join(f"`{name[:40]}`" for name in header[:12]) or "none"
-        raise InputError(
-            f"{'--columns' if names else f'{train}:1'}: no column {' and no column '.join(lacking)}; there is {seen}. "
-            "Name the columns of the text and the label: --text NAME --label NAME. If the files have no header line, "
-            "name all columns in their order: --columns label,text."
-        )
+    faults = {place: _fault(header, chosen.values()) for place, header in known.items()}
+    if any(faults.values()):
+        raise InputError(Problem(place, fault) for place, fault in faults.items() if fault)
     return chosen
 
 
-def _header(train: Path | None) -> list[str] | None:
-    """The cells of the first line; None where no such line names the columns."""
-    if train is None or train.suffix.lower() not in (".tsv", ".csv", ".txt"):
+def _header(file: Path) -> list[str] | None:
+    """The cells of the first line, none if it is empty; None where no such line names the columns."""
+    if file.suffix.lower() not in (".tsv", ".csv", ".txt"):
         return None
-    with train.open(encoding="utf-8-sig", errors="replace") as stream:
+    with file.open(encoding="utf-8-sig", errors="replace") as stream:
         line = stream.readline().rstrip("\r\n")
-    return next(csv.reader([line]), []) if train.suffix.lower() == ".csv" else line.split("\t")
+    return next(csv.reader([line]), []) if file.suffix.lower() == ".csv" else line.split("\t") if line else []
+
+
+def _fault(header: list[str], wanted: Iterable[str]) -> str | None:
+    """What is wrong with a header, or with the names of columns."""
+    if not header:
+        return "the file is empty, or begins with an empty line."
+    found = {column: header.count(column) for column in wanted}
+    wrong = [f"{'several columns' if count else 'no column'} `{name}`" for name, count in found.items() if count != 1]
+    if not wrong:
+        return None
+    seen = ", ".join(f"`{name[:40]}`" for name in header[:12])
+    return (
+        f"{' and '.join(wrong)}; there is {seen}. Name the columns of the text and the label: --text NAME --label "
+        "NAME. If the files have no header line, name all columns in their order: --columns label,text."
+    )
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:

@@ -26,21 +26,22 @@ app = typer.Typer(
 
 
 class _Ended(Exception):
-    """A command has ended, with this exit code. Typer lets it through."""
+    """A command has ended: with this exit code, or by this error. Typer lets it through; it has ends of its own for others."""
 
-    def __init__(self, code: int) -> None:
-        self.code = code
+    def __init__(self, end: int | BaseException) -> None:
+        self.end = end
 
 
 def _exits(command: Callable[..., int]) -> Callable[..., None]:
-    """The command, its exit code raised: typer would pay no heed to it."""
+    """The command, its end raised: typer would pay no heed to an exit code."""
 
     @wraps(command)
     def exiting(*arguments: object, **options: object) -> None:
         try:
-            raise _Ended(command(*arguments, **options))
-        except KeyboardInterrupt as error:
-            raise Interrupted("interrupted") from error
+            end: int | BaseException = command(*arguments, **options)
+        except BaseException as error:
+            end = error
+        raise _Ended(end)
 
     return exiting
 
@@ -76,27 +77,44 @@ def code(arguments: list[str]) -> int:
     """
     try:
         app(arguments)
-    except _Ended as end:
-        return end.code
+    except _Ended as ended:
+        return ended.end if isinstance(ended.end, int) else _told(ended.end)
     except SystemExit as exit_:
-        # No command ends so: help and wrong options do, and where nobody reads any more typer and rich, with 1.
-        ended = exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else 4
-        return _CLOSED if ended == 1 else ended
-    except CompressError as error:
+        # No command ends so: help and wrong options do, and where nobody reads them, typer and rich with 1.
+        return _CLOSED if exit_.code == 1 else int(exit_.code or 0)
+    except Exception as error:
+        return _told(error)
+    return 0
+
+
+def _told(error: BaseException) -> int:
+    """Say what went wrong; gives the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        error = Interrupted("interrupted")
+    if isinstance(error, CompressError):
         notes = list(getattr(error, "__notes__", ()))
         if isinstance(error, InputError) and not notes:
             count = len(error.problems)
             notes = [f"{count} error{'s' if count > 1 else ''}, nothing was run."]
         typer.echo("\n".join([str(error), *notes]), err=True)
         return error.exit_code
-    except OSError as error:
-        if error.filename is None:
-            traceback.print_exc()
-            return 4
+    if isinstance(error, BrokenPipeError) and _unread():
+        return _CLOSED
+    if isinstance(error, OSError) and error.filename is not None:
         typer.echo(f"{error.filename}: {error.strerror}.", err=True)
         return 2
-    except Exception:
-        traceback.print_exc()
+    traceback.print_exception(error)
+    if not isinstance(error, OSError):
         typer.echo("\nThis is a fault of compress, not of your files. Please report it with the lines above.", err=True)
-        return 4
-    return 0
+    return 4
+
+
+def _unread() -> bool:
+    """Whether nobody reads the output any more. Other pipes break too; this one takes no further line."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.write("\n")
+            stream.flush()
+    except BrokenPipeError:
+        return True
+    return False

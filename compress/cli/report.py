@@ -34,6 +34,8 @@ def report(
             raise InputError(f"--out {out}: name a .md or .html file, or say --format.")
         format = suffixes[out.suffix]
     if format == "json-schema":
+        if source is not None:
+            raise InputError(f"{source}: --format json-schema is of every report. Leave out the run.")
         text = json.dumps(record.schema(), indent=2)
     elif source is None:
         raise InputError("which report? Give a run folder (runs/NAME) or a report.json.")

@@ -65,7 +65,7 @@ class Terminal:
         begun = self._told = self._clock()
         self._step, self._first = step.name, (begun, 0, 0)
         self.console.print(f"[cyan]>[/] {step.name:<{_WIDTH}} [dim]{escape(why)}[/]")
-        if self.console.is_terminal:
+        if self.console.is_terminal and self.console.file.isatty():  # FORCE_COLOR alone makes no terminal
             with Progress(*_columns(), console=self.console, transient=True, expand=True) as self._bar:
                 self._bar.add_task(step.name, total=None, note="starting", rate="")
                 yield

@@ -365,7 +365,7 @@ def parse(value: Any, where: str) -> Record:
         raise InputError(Problem(where, "not a report of this program: it has no `record_version`."))
     if version != VERSION or isinstance(version, bool):
         newer = isinstance(version, int) and version > VERSION
-        todo = "Update this program to read it." if newer else "Make the report anew with `compress report`."
+        todo = "Update this program to read it." if newer else "Make the report anew: `compress run --from report`."
         raise InputError(Problem(where, f"has record_version {version!r}; this program reads {VERSION}. {todo}"))
     try:
         return Record.model_validate(value)

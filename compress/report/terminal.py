@@ -12,6 +12,9 @@ from compress.report.verdict import Answer, Verdict
 _LEFT_TO_THE_PAGES = ("p95", "peak memory")
 """Columns that would not fit 80 characters."""
 
+_WORD = 12
+"""Letters of a name without blanks that are never broken; longer ones are where it is narrow."""
+
 _STYLES: dict[Answer, str] = {"pass": "bold green", "fail": "bold red", "not comparable": "bold yellow"}
 
 
@@ -27,16 +30,18 @@ def table(record: Record, verdict: Verdict) -> RenderableType:
 
 
 def _grid(table: tables.Table) -> Grid:
-    """Numbers are never cut: where it is narrow, the heads are broken at their blanks and the names anywhere."""
+    """Numbers are never cut: where it is narrow, heads and names are broken at their blanks, and long names inside too."""
     grid = Grid(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     shown = [index for index, column in enumerate(table.columns) if column.text not in _LEFT_TO_THE_PAGES]
     for index in shown:
         column = table.columns[index]
+        cells = [row[index] for row in table.rows]
+        words = [word for cell in cells for word in cell.split()]
+        longest = max(map(cell_len, [*column.text.split(), *(cells if column.numeric else words)]))
         if column.numeric:
-            longest = max(map(cell_len, [*column.text.split(), *(row[index] for row in table.rows)]))
             grid.add_column(Text(column.text), justify="right", min_width=longest)
         else:
-            grid.add_column(Text(column.text), overflow="fold")
+            grid.add_column(Text(column.text), overflow="fold", min_width=min(longest, _WORD))
     for row in table.rows:
         grid.add_row(*(Text(row[index]) for index in shown))
     return grid

@@ -70,8 +70,11 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
                 with watcher.working(step, item.reasons):
                     _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
-                again = "The same command goes on from its last checkpoint."
-                raise Interrupted(f"stopped in {step.name}. {again}") from error
+                anew = not forced.isdisjoint(
+                    done.step.name for done in made
+                )  # the same `--from` would make these again
+                command = f"The same command with `--from {step.name}`" if anew else "The same command"
+                raise Interrupted(f"stopped in {step.name}. {command} goes on from its last checkpoint.") from error
             except CompressError as error:
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise

@@ -82,7 +82,7 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
     variants = []
     reference: NDArray[np.int64] | None = None
     for candidate in candidates:
-        answers = _answers(candidate, rows, task)
+        answers = _answers(candidate, rows, task, steps.within(f"{candidate.id}: accuracy"))
         reference = answers if reference is None else reference
         steps(f"{candidate.id}: accuracy")
         peak = memory.peak_bytes(candidate.target, candidate.file, candidate.settings, samples, threads)
@@ -141,15 +141,19 @@ def _candidates(needs: Needs) -> Iterator[_Candidate]:
 class _Steps:
     """Counts what is done and tells it."""
 
-    def __init__(self, notify: Callable[[int, int, str], None], total: int) -> None:
+    def __init__(self, notify: timer.Notify, total: int) -> None:
         self._notify, self._total, self._done = notify, total, 0
 
     def __call__(self, note: str) -> None:
         self._done += 1
         self._notify(self._done, self._total, note)
 
+    def within(self, what: str) -> timer.Notify:
+        """Tells how far a part is that is not done yet."""
+        return lambda done, total, unit: self._notify(self._done, self._total, f"{what}, {unit} {done} of {total}")
 
-def _answers(candidate: _Candidate, rows: Encoded, task: settings.Task) -> NDArray[np.int64]:
+
+def _answers(candidate: _Candidate, rows: Encoded, task: settings.Task, notify: timer.Notify) -> NDArray[np.int64]:
     """The answers to all rows, in their order, each row by itself, with as many threads as the machine has.
 
     In a batch, dynamic quantization makes an answer depend on the rows beside it.
@@ -158,8 +162,9 @@ def _answers(candidate: _Candidate, rows: Encoded, task: settings.Task) -> NDArr
     answers = np.zeros(len(rows), np.int64)
     session = candidate.open(len(machine.cores()) or 1)
     try:
-        for chosen, feed in feeds(rows, 1):
+        for done, (chosen, feed) in enumerate(feeds(rows, 1), 1):
             answers[chosen] = predict(session(feed))
+            notify(done, len(rows), "row")
     finally:
         session.close()
     return answers
@@ -190,13 +195,15 @@ def _latencies(
         for batch, sequence in _shapes(asked):
             feed = _shaped(rows, batch, sequence, seed)
             calls = {str(index): partial(session, feed) for index, session in enumerate(sessions)}
-            samples = timer.interleave(calls, rounds=asked.rounds, seed=seed, repeat=_REPEAT)
+            notify = steps.within(f"timing at {batch} x {sequence}")
+            samples = timer.interleave(calls, rounds=asked.rounds, seed=seed, repeat=_REPEAT, notify=notify)
             for index, cell in enumerate(_cells(samples, batch, sequence)):
                 found[index]["latency"].append(cell)
             steps(f"timed at {batch} x {sequence}")
         real = _real(rows, seed)
         turns = {str(index): _in_turn(session, real) for index, session in enumerate(sessions)}
-        samples = timer.interleave(turns, rounds=len(real), seed=seed, warmup=0)
+        notify = steps.within("timing on real rows")
+        samples = timer.interleave(turns, rounds=len(real), seed=seed, warmup=0, notify=notify)
         for index, cell in enumerate(_cells(samples, 1, None)):
             found[index]["same_rows"] = cell
         steps("timed on real rows")

@@ -71,8 +71,10 @@ def read(folder: Path) -> Artifact | None:
         if value["manifest_version"] != _VERSION:
             raise InputError(f"{path}: manifest version {value['manifest_version']}, this program reads {_VERSION}.")
         manifest = Manifest(**value)
-        if not all(isinstance(group, dict) for group in (manifest.parts, manifest.files, *manifest.files.values())):
-            raise TypeError("parts and files are groups of keys")
+        if not all(isinstance(value, str) for value in manifest.parts.values()):
+            raise TypeError("parts are texts")
+        if not all(isinstance(of["size"], int) and isinstance(of["sha256"], str) for of in manifest.files.values()):
+            raise TypeError("files have a size and a digest")
         return Artifact(folder, manifest)
     except (TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: not a manifest of this program.") from error

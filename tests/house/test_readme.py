@@ -1,4 +1,4 @@
-"""What README.md shows as YAML is valid: whole pipelines with their cards and rows, fragments key by key."""
+"""What README.md shows as YAML is valid: whole pipelines with their cards and rows, fragments key by key. Its exit codes are those of `--help`."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from compress.cli.main import app
 from compress.config import source
 from compress.config.settings import Pipeline, Student, Task, Teacher
 from compress.run import checks
@@ -43,3 +44,8 @@ def test_a_fragment_fits_the_settings_it_is_of(value: dict, text: str) -> None:
     assert groups, f"no group has the keys {list(value)}"
     for key, part in value.items():
         TypeAdapter(groups[0].model_fields[key].annotation).validate_json(json.dumps(part), strict=True)
+
+
+def test_the_exit_codes_are_those_of_the_help() -> None:
+    assert app.info.epilog is not None
+    assert app.info.epilog in " ".join(README.split())

@@ -132,6 +132,39 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
     assert not (tmp_path / "runs" / "demo" / ".work" / "teacher").exists()
 
 
+def test_a_run_from_a_step_says_how_it_goes_on(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from compress.cli.watch import Terminal
+
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    command = ["run", str(tmp_path / "pipeline.yaml"), "--until", "distill/small"]
+    command += ["--set", "teacher.train.checkpoint_steps=20", "--set", "students.small.distill.checkpoint_steps=1"]
+    told: list[tuple[str, int]] = []
+    stop = ("teacher", 30)
+
+    def progress(self: Terminal, done: int, total: int, note: str) -> None:
+        if note.startswith("epoch"):
+            told.append((self._step, done))
+            if told[-1] == stop:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Terminal, "progress", progress)
+    assert code([*command, "--from", "teacher"]) == 130
+    assert capsys.readouterr().err == "stopped in teacher. The same command goes on from its last checkpoint.\n"
+    told.clear()
+    stop = ("distill/small", 3)
+    assert code([*command, "--from", "teacher"]) == 130
+    assert told[0] == ("teacher", 21)
+    assert capsys.readouterr().err.startswith("stopped in distill/small. The same command with `--from distill/small` ")
+    told.clear()
+    stop = ("", 0)
+    assert code([*command, "--from", "distill/small"]) == 0
+    assert told[0] == ("distill/small", 3)
+    made = weights(tmp_path / "runs")
+    assert made == weights(finished / "runs")
+
+
 def test_a_failed_gate_exits_1(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code(["run", str(finished / "pipeline.yaml"), "--set", "gate.size.max_mb=0.001"]) == 1
     assert code(["gate", str(finished / "runs" / "demo")]) == 1

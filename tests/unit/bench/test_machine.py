@@ -77,7 +77,7 @@ def test_a_mac():
 @pytest.mark.parametrize("platform", ["darwin", "win32", "freebsd14"])
 def test_a_system_that_tells_nothing_is_described_all_the_same(monkeypatch, platform):
     monkeypatch.setattr(machine.sys, "platform", platform)
-    monkeypatch.setattr(machine, "_output", lambda command: "")
+    monkeypatch.setattr(machine, "_output", lambda command, failed: "")
     assert machine.describe().logical_cores >= 1
 
 
@@ -103,9 +103,33 @@ def test_the_class_is_short_and_stable(monkeypatch):
 
 def test_gpus_are_read_from_the_drivers_tool(monkeypatch):
     monkeypatch.setattr(machine.shutil, "which", lambda name: name)
-    monkeypatch.setattr(machine, "_output", lambda command: "NVIDIA H100 80GB HBM3\n")
+    monkeypatch.setattr(machine, "_output", lambda command, failed: "NVIDIA H100 80GB HBM3\n")
     monkeypatch.setattr(machine, "Path", lambda *parts: machine_without_driver(*parts))
     assert machine._gpus() == ("NVIDIA H100 80GB HBM3",)
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path):
+    """Write a tool that prints a line and ends with an exit status; it is the only one to be found."""
+
+    def write(name, line, status):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{line}'\nexit {status}\n")
+        (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+    return write
+
+
+@pytest.mark.parametrize(("status", "expected"), [(0, ("Some line",)), (9, ())])
+def test_what_a_failing_driver_prints_is_no_gpu(monkeypatch, tool, status, expected):
+    tool("nvidia-smi", "Some line", status)
+    monkeypatch.setattr(machine, "Path", lambda *parts: machine_without_driver(*parts))
+    assert machine._gpus() == expected
+
+
+def test_a_mac_that_does_not_know_every_key_tells_the_others(tool):
+    tool("sysctl", "hw.physicalcpu: 8", 1)
+    assert machine._mac().physical_cores == 8
 
 
 @pytest.mark.parametrize(

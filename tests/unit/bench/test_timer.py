@@ -61,7 +61,7 @@ def test_the_collector_is_off_while_timing_and_on_afterwards():
 def test_progress_is_told():
     told = []
     interleave({"a": lambda: None}, rounds=3, seed=0, notify=lambda *news: told.append(news))
-    assert told == [(1, 3, "timing"), (2, 3, "timing"), (3, 3, "timing")]
+    assert told == [(1, 3, "round"), (2, 3, "round"), (3, 3, "round")]
 
 
 @pytest.mark.parametrize("wrong", [{"rounds": 0}, {"rounds": 1, "repeat": 0}])

@@ -92,6 +92,26 @@ def test_doctor_names_targets_and_versions(capsys: pytest.CaptureFixture[str]) -
     assert "transformers" in out
 
 
+def test_doctor_says_which_engines_are_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tomllib
+
+    from compress.bench import machine
+
+    installed = machine.versions
+    monkeypatch.setattr(machine, "versions", lambda names: installed({*names} - {"ray"}) | {"openvino": "2026.1"})
+    shown = dict(line.split(maxsplit=1) for line in run(capsys, "doctor")[1].splitlines())
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for extra in ("tensorrt", "rtx", "openvino", "executorch", "ray"):
+        for requirement in extras[extra]:
+            assert requirement.split(">")[0] in shown
+    assert shown["openvino"] == "2026.1"
+    assert shown["ray"] == "not installed"
+
+
 @pytest.mark.parametrize(("keep", "expected"), [(0.1, 0), (1.0, 1)])
 def test_gate_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: float, expected: int) -> None:
     gate = record.settings.Gate(accuracy=record.settings.AccuracyGate(keep=keep))
@@ -122,6 +142,9 @@ def test_report_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert run(capsys, "report", tmp_path, "--format", "html", "--out", tmp_path / "page.html")[0] == 0
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
     assert run(capsys, "report", tmp_path / "nowhere")[0] == 2
+    exit_code, out, err = run(capsys, "report", tmp_path / "nowhere", "--format", "json-schema")
+    assert (exit_code, out) == (2, "")
+    assert "--format json-schema is of every report. Leave out the run." in err
 
 
 def test_init_writes_a_project_that_check_understands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,20 +220,42 @@ def test_init_quotes_what_yaml_would_misread(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "error",
+    [SystemExit("surprise"), SystemExit(1), SystemExit(), BrokenPipeError(32, "surprise"), EOFError("surprise")],
+)
+def test_what_a_command_does_not_foresee_is_an_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    from compress.bench import machine
+
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(machine, "describe", broken)
+    exit_code, _, err = run(capsys, "doctor")
+    assert exit_code == 4
+    assert type(error).__name__ in err
+    assert ("surprise" in str(error)) == ("surprise" in err)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
     [
-        "report report.json",
-        "report report.json --format markdown",
-        "gate report.json",
-        "plan pipeline.yaml",
-        "check pipeline.yaml",
-        "check nothing.yaml",
-        "doctor",
-        "--help",
-        "plan --no-such-option",
+        ("report report.json", "stdout"),
+        ("report report.json --format markdown", "stdout"),
+        ("gate report.json", "stdout"),
+        ("plan pipeline.yaml", "stdout"),
+        ("check pipeline.yaml", "stdout"),
+        ("check nothing.yaml", "stderr"),
+        ("doctor", "stdout"),
+        ("--help", "stdout"),
+        ("plan --no-such-option", "stderr"),
     ],
 )
-def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(tmp_path: Path, arguments: str) -> None:
+def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(
+    tmp_path: Path, arguments: str, closed: str, unbuffered: str
+) -> None:
     project.write(tmp_path)
     record.save(sample.record(), tmp_path / "report.json")
     reading, writing = os.pipe()
@@ -219,13 +264,26 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(tmp_path
         done = subprocess.run(
             [sys.executable, "-m", "compress", *arguments.split()],
             cwd=tmp_path,
-            stdout=writing,
-            stderr=writing if "no" in arguments else subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             check=False,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: writing},
         )
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr or b"") == (141, b"")
+    assert (done.returncode, done.stdout or b"", done.stderr or b"") == (141, b"", b"")
+
+
+def test_a_reader_that_goes_in_the_middle_of_a_run_ends_it_after_the_step(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    command = [sys.executable, "-m", "compress", "run", "--until", "distill"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline().startswith(b"> teacher")
+        running.stdout.close()
+        assert (running.wait(), running.stderr.read()) == (141, b"")
+    assert (tmp_path / "runs" / "demo" / "teacher" / "manifest.json").is_file()
+    assert not (tmp_path / "runs" / "demo" / "distill").exists()
 
 
 def given(folder: Path, train: str, name: str = "train.tsv") -> list[str | Path]:
@@ -252,6 +310,52 @@ def test_init_takes_columns_of_any_name(tmp_path: Path, capsys: pytest.CaptureFi
     exit_code, _, err = run(capsys, "init", tmp_path / "other", "--columns", "a,b")
     assert exit_code == 2
     assert err.startswith("--columns: no column `text` and no column `label`; there is `a`, `b`.")
+
+
+@pytest.mark.parametrize("columns", ["label,", "label, ,text", "", "text,label,text", "text, text"])
+def test_init_refuses_empty_and_double_names(tmp_path: Path, capsys: pytest.CaptureFixture[str], columns: str) -> None:
+    exit_code, _, err = run(capsys, "init", tmp_path / "new", "--columns", columns)
+    assert exit_code == 2
+    assert err.startswith(f"--columns {columns}: a name is empty or there twice.")
+
+
+def test_init_takes_names_with_blanks_between(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = given(tmp_path, project.rows(40).split("\n", 1)[1])
+    assert run(capsys, *arguments, "--columns", "label, text")[0] == 0
+    assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "the file is empty"),
+        ("\n", "the file is empty, or begins with an empty line."),
+        ("sentence\tlabel\n", "no column `text`; there is `sentence`, `label`."),
+        ("text\tlabel\ttext\n", "several columns `text`; there is `text`, `label`, `text`."),
+        (None, "there is no such file."),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["tsv", "csv"])
+def test_init_looks_at_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, fault: str, suffix: str
+) -> None:
+    files = {
+        "--train": tmp_path / "train.tsv",
+        "--validation": tmp_path / f"dev.{suffix}",
+        "--test": tmp_path / "t.tsv",
+    }
+    files["--train"].write_text(project.rows(8))
+    for name in ("--validation", "--test"):
+        if content is not None:
+            files[name].write_text(content.replace("\t", "," if files[name].suffix == ".csv" else "\t"))
+    exit_code, _, err = run(capsys, "init", tmp_path / "new", *(part for pair in files.items() for part in pair))
+    assert exit_code == 2
+    lines = err.splitlines()
+    assert len(lines) == 3
+    for line, name in zip(lines, ("--validation", "--test"), strict=False):
+        assert line.startswith(f"{files[name]}:1: {fault}" if content is not None else f"{name} {files[name]}: {fault}")
+    assert lines[2] == "2 errors, nothing was run."
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("option", ["--train", "--validation", "--test"])

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from compress.cli.watch import Terminal
@@ -23,6 +24,19 @@ def test_without_a_terminal_a_long_step_writes_a_line_every_half_a_minute() -> N
         ["160/200,", "epoch 60, 40 s left"],
         ["distill/tiny", "1 min 19 s"],
     ]
+
+
+def test_forced_colours_make_no_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    now = 0.0
+    told = Terminal(clock=lambda: now)
+    with told.working(STEP, []):
+        now = 31.0
+        told.progress(1, 2, "half")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "1/2" in lines[1]
+    assert max(map(len, lines)) < 100
 
 
 def test_a_second_work_within_a_step_is_estimated_for_itself() -> None:

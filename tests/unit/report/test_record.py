@@ -72,7 +72,10 @@ def broken(report, change):
             lambda v: v.update(record_version=2),
             "report.json: has record_version 2; this program reads 1. Update this program",
         ),
-        (lambda v: v.update(record_version=0), "has record_version 0; this program reads 1. Make the report anew"),
+        (
+            lambda v: v.update(record_version=0),
+            "has record_version 0; this program reads 1. Make the report anew: `compress run --from report`",
+        ),
         (lambda v: v.update(record_version="one"), "has record_version 'one'; this program reads 1."),
         (lambda v: v.update(record_version=True), "has record_version True; this program reads 1."),
         (lambda v: v.pop("seed"), "report.json: seed: is missing."),

@@ -42,3 +42,9 @@ def test_numbers_are_whole_however_long_the_names_are(width):
         assert number in text
     letters = "".join(line.split(" ")[0] for line in lines)
     assert "a-student-with-a-long-name-7" in letters
+
+
+def test_names_break_at_their_blanks_first():
+    words = printed(sample.record(), width=60).split()
+    assert {"runtime", "teacher", "PyTorch", "Runtime"} <= set(words)
+    assert not {"PyTorc", "Runtim"} & set(words)

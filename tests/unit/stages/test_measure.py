@@ -1,33 +1,53 @@
-"""Accuracy is measured as a device is asked: one row at a time."""
+"""Accuracy is measured as a device is asked, one row at a time; and whoever waits is told how far it is."""
 
 from pathlib import Path
 
 import graphs
 import numpy as np
+import pytest
 import tiny
 
 from compress.config import settings
-from compress.data.batches import encode, feeds
+from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
 from compress.quantization.dynamic import dynamic
 from compress.stages import measure
 from compress.targets.onnxruntime import onnxruntime
 
+TASK = settings.Task(type="text-classification", data=settings.Data(train="a.tsv", validation="b.tsv"), max_length=32)
 
-def test_an_int8_answer_does_not_depend_on_the_other_rows(tmp_path: Path) -> None:
-    task = settings.Task(
-        type="text-classification", data=settings.Data(train="a.tsv", validation="b.tsv"), max_length=32
-    )
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Encoded:
     generator = np.random.default_rng(0)
     texts = [" ".join(generator.choice(tiny.WORDS, generator.integers(1, 24))) for _ in range(300)]
-    rows = encode(Rows(texts, None, [0] * len(texts)), tiny.tokenizer(tmp_path), task)
+    return encode(Rows(texts, None, [0] * len(texts)), tiny.tokenizer(tmp_path), TASK)
+
+
+@pytest.fixture
+def candidate(tmp_path: Path) -> measure._Candidate:
     file = tmp_path / "model.onnx"
     dynamic(graphs.graph(), file, lambda: [])
-    session = onnxruntime.open(file, {}, threads=1)
+    return measure._Candidate("tiny", "onnxruntime", "int8", None, file, {}, {})
+
+
+def test_an_int8_answer_does_not_depend_on_the_other_rows(rows: Encoded, candidate: measure._Candidate) -> None:
+    session = onnxruntime.open(candidate.file, {}, threads=1)
 
     def answers(size: int) -> list[int]:
         return [int(answer) for _, feed in feeds(rows, size, order="given") for answer in session(feed).argmax(-1)]
 
-    candidate = measure._Candidate("tiny", "onnxruntime", "int8", None, file, {}, {})
-    assert measure._answers(candidate, rows, task).tolist() == answers(1)
+    assert measure._answers(candidate, rows, TASK, lambda *_news: None).tolist() == answers(1)
     assert answers(8) != answers(1)
+
+
+def test_every_row_and_every_round_is_told(rows: Encoded, candidate: measure._Candidate) -> None:
+    told: list[tuple[int, int, str]] = []
+    steps = measure._Steps(lambda *news: told.append(news), 3)
+    measure._answers(candidate, rows, TASK, steps.within("tiny"))
+    assert told == [(0, 3, f"tiny, row {row} of 300") for row in range(1, 301)]
+    told.clear()
+    asked = measure.Settings(TASK, settings.Measure(batch=[1], sequence=[8], rounds=5))
+    measure._latencies([candidate], rows, asked, 0, steps)
+    assert told[4:6] == [(0, 3, "timing at 1 x 8, round 5 of 5"), (1, 3, "timed at 1 x 8")]
+    assert told[-2:] == [(1, 3, "timing on real rows, round 200 of 200"), (2, 3, "timed on real rows")]

@@ -1,5 +1,6 @@
 """Artifacts: whole or not there."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,26 @@ def test_a_broken_manifest_is_named(tmp_path: Path) -> None:
         artifact.read(tmp_path / "a")
     (tmp_path / "a" / "manifest.json").write_text('{"manifest_version": 9}')
     with pytest.raises(InputError, match="manifest version 9, this program reads 1"):
+        artifact.read(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"x": {}}},
+        {"files": {"x": {"size": "1", "sha256": "0"}}},
+        {"files": {"x": {"size": 1, "sha256": None}}},
+        {"files": {"x": "whole"}},
+        {"files": ["x"]},
+        {"parts": {"settings.a": 1}},
+        {"parts": ["settings.a"]},
+    ],
+)
+def test_a_manifest_of_other_values_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    made(tmp_path / "a")
+    path = tmp_path / "a" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=r"manifest\.json: not a manifest of this program"):
         artifact.read(tmp_path / "a")
 
 
