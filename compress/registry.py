@@ -19,12 +19,14 @@ class Registry:
 
     `package` is a path below `compress` (`"losses"`, `"data.tasks"`); third parties register in the entry-point
     group `compress.<package>`. A file's name in YAML has hyphens where the module has underscores if `hyphens` is set.
+    `mark` is the attribute that the package's decorator gives each of them.
     """
 
-    def __init__(self, kind: str, package: str, *, hyphens: bool = False) -> None:
+    def __init__(self, kind: str, package: str, *, hyphens: bool = False, mark: str | None = None) -> None:
         self.kind = kind
         self.package = package
         self.hyphens = hyphens
+        self.mark = mark
 
     @cached_property
     def _files(self) -> dict[str, str]:
@@ -54,19 +56,25 @@ class Registry:
     def load(self, name: str) -> Any:
         """The object called `name`; imports its file.
 
-        Raises: UnknownName if no file and no entry point has the name; InputError if a plug-in cannot be imported.
+        Raises: UnknownName if no file and no entry point has the name; InputError if a plug-in cannot be imported, or
+        lacks the mark.
         """
         if name in self._files:
             module = self._files[name]
             return getattr(import_module(f"compress.{self.package}.{module}"), module)
         if name not in self._plugins:
             raise UnknownName(self.kind, name, self.names())
+        point = self._plugins[name]
         try:
-            return self._plugins[name].load()
+            found = point.load()
         except (ImportError, AttributeError) as error:
+            raise InputError(f"the {self.kind} `{name}` of {point.value} cannot be loaded: {error}") from error
+        if self.mark is not None and not hasattr(found, self.mark):
             raise InputError(
-                f"the {self.kind} `{name}` of {self._plugins[name].value} cannot be loaded: {error}"
-            ) from error
+                f"the {self.kind} `{name}` of {point.value} has no `{self.mark}`. Write the decorator of "
+                f"compress.{self.package} that gives it above the function."
+            )
+        return found
 
 
 def distributions(module: str) -> list[Distribution]:
@@ -75,10 +83,10 @@ def distributions(module: str) -> list[Distribution]:
     return [point.dist for point in points if point.dist is not None]
 
 
-LOSSES = Registry("loss", "losses")
+LOSSES = Registry("loss", "losses", mark="reads")
 MAPPINGS = Registry("layer mapping", "mappings")
-IMPORTANCE = Registry("importance score", "importance")
+IMPORTANCE = Registry("importance score", "importance", mark="reads")
 METRICS = Registry("metric", "metrics")
 TASKS = Registry("task", "data.tasks", hyphens=True)
-RECIPES = Registry("quantization recipe", "quantization")
+RECIPES = Registry("quantization recipe", "quantization", mark="calibrates")
 TARGETS = Registry("target", "targets", hyphens=True)

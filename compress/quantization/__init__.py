@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
-from compress.errors import InputError
-from compress.registry import RECIPES
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -42,17 +39,3 @@ def recipe(*, calibrates: bool) -> Callable[[Callable[[Path, Path, Calibration],
         return cast("Recipe", function)
 
     return mark
-
-
-def calibrates(name: str) -> bool:
-    """Whether the numbers of the recipe of that name depend on the calibration batches.
-
-    Raises: UnknownName if there is none; InputError if it is not marked as a recipe
-    """
-    marked: bool | None = getattr(RECIPES.load(name), "calibrates", None)
-    if marked is None:
-        raise InputError(
-            f"the quantization recipe `{name}` of {RECIPES.module(name)} does not say whether it calibrates. "
-            "Write `@recipe(calibrates=...)` of compress.quantization above it."
-        )
-    return marked

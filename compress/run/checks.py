@@ -10,7 +10,6 @@ from compress.config.settings import AccuracyGate, Export, Gate, LatencyGate, Me
 from compress.data import sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
-from compress.quantization import calibrates
 from compress.report import record
 from compress.run import shapes
 
@@ -143,7 +142,7 @@ def _exports(draft: Draft) -> Iterator[Problem]:
             yield Problem(where, unknown(f"recipe of {export.target}", export.recipe, target.recipes))
         elif export.recipe is not None:
             try:
-                calibrates(export.recipe)
+                registry.RECIPES.load(export.recipe)
             except InputError as error:
                 yield Problem(draft.document.where(("export", index, "recipe")), str(error))
 

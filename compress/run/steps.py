@@ -8,7 +8,6 @@ from compress import registry
 from compress.config.pipeline import Loaded
 from compress.config.settings import Export, Student
 from compress.config.source import KeyPath
-from compress.quantization import calibrates
 
 Split = Literal["train", "validation", "test"]
 Keys = Mapping[str, KeyPath]
@@ -156,7 +155,7 @@ def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -
     asked = {export.recipe if export.recipe and recipe in target.recipes else recipe for recipe in defaults}
     recipes = sorted(filter(None, asked))
     read = ["target"] if model == "teacher" else list(type(export).model_fields)
-    if not any(calibrates(recipe) for recipe in recipes):
+    if not any(registry.RECIPES.load(recipe).calibrates for recipe in recipes):
         read = [key for key in read if key != "calibration_rows"]
     return Step(
         name=f"export/{model}/{export.id}",

@@ -95,8 +95,8 @@ def test_a_recipe_that_is_not_marked_is_a_mistake(tmp_path: Path, monkeypatch: p
     with pytest.raises(InputError) as error:
         checks.load(path, ["export.0.recipe=bare", "gate.size.on=onnxruntime-int8-bare"])
     assert [str(problem) for problem in error.value.problems] == [
-        "--set export.0.recipe: export.0.recipe: the quantization recipe `bare` of acme_bare does not say whether it "
-        "calibrates. Write `@recipe(calibrates=...)` of compress.quantization above it."
+        "--set export.0.recipe: export.0.recipe: the quantization recipe `bare` of acme_bare:bare has no "
+        "`calibrates`. Write the decorator of compress.quantization that gives it above the function."
     ]
 
 
