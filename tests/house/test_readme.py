@@ -35,7 +35,7 @@ def test_a_whole_pipeline_is_valid(value: dict, text: str, tmp_path: Path) -> No
         rows = [columns, *([f"{name} {number}"] * (len(columns) - 1) + [f"label {number % 2}"] for number in range(4))]
         (tmp_path / name).write_text("".join("\t".join(row) + "\n" for row in rows))
     (tmp_path / "pipeline.yaml").write_text(text)
-    checks.load(tmp_path / "pipeline.yaml")
+    assert checks.load(tmp_path / "pipeline.yaml").settings.name == value["name"]
 
 
 @pytest.mark.parametrize(("value", "text"), PARTS)

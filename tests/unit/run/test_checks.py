@@ -18,7 +18,7 @@ def problems(folder: Path, *sets: str) -> list[str]:
 
 
 def test_a_good_project_passes(tmp_path: Path) -> None:
-    checks.load(project.write(tmp_path))
+    assert checks.load(project.write(tmp_path)).settings.name == "demo"
 
 
 @pytest.mark.parametrize(
