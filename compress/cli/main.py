@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
+from typing import Annotated
 
 import typer
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     "130 interrupted, 141 nobody reads the output any more.",
     add_completion=False,
     no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
 
@@ -44,6 +46,17 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
         raise _Ended(end)
 
     return exiting
+
+
+@app.callback()
+def _program(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"compress {installed('compress')}")
+        raise _Ended(0)
 
 
 for _command in (run.run, plan.plan, check.check, report.report, gate.gate, doctor.doctor, init.init):
