@@ -12,6 +12,7 @@ import typer
 
 from compress.cli import check, doctor, gate, init, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
+from compress.run import team
 
 _CLOSED = 141
 """128 + SIGPIPE: what a shell tells of a program whose reader went away."""
@@ -74,12 +75,15 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a pipe may not know all of Unicode
     try:
         ended = code(sys.argv[1:])
+        sys.stdout.flush()
     except BrokenPipeError:
         ended = _CLOSED
     if ended == _CLOSED:  # what is left in the buffers would fail once more when Python ends
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere, stream.fileno())
+    if team.several():
+        os._exit(ended)  # were Python taken down, a thread of Gloo's that drops its last tensor then would abort
     sys.exit(ended)
 
 

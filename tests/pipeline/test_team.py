@@ -85,6 +85,15 @@ main()
 """
 """Changes the pipeline file while it runs."""
 
+_TORN = """
+import atexit, os
+from compress.cli.main import main
+
+atexit.register(os.abort)
+main()
+"""
+"""Aborts if Python is taken down at its end."""
+
 
 def launched(path: Path, *arguments: str, script: tuple[str, ...] = ("-m", "compress")) -> list[tuple[int, str, str]]:
     """Exit code, output and errors of two processes that run a pipeline together."""
@@ -135,8 +144,11 @@ def test_the_first_process_makes_everything_and_the_other_says_nothing(
     assert capsys.readouterr().out.count("up to date") == 9
 
 
-def test_with_nothing_to_train_the_other_process_goes(run: tuple[Path, list[tuple[int, str, str]]]) -> None:
-    (first, out, err), other = launched(run[0] / "pipeline.yaml", *_SHORT, "--until", "teacher")
+def test_with_nothing_to_train_the_other_process_goes_and_both_leave_at_once(
+    run: tuple[Path, list[tuple[int, str, str]]],
+) -> None:
+    arguments = [*_SHORT, "--until", "teacher"]
+    (first, out, err), other = launched(run[0] / "pipeline.yaml", *arguments, script=("-c", _TORN))
     assert (first, out.count("up to date"), err) == (0, 1, "")
     assert other == (0, "", "")
 
