@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -24,11 +23,8 @@ CPU part	: 0xd40
 """
 
 
-def test_this_machine_is_described_quickly():
-    machine.describe()
-    start = time.perf_counter()
+def test_this_machine_is_described():
     here = machine.describe()
-    assert time.perf_counter() - start < 0.5
     assert 1 <= here.physical_cores <= here.logical_cores
     assert here.machine_class.startswith(f"{here.architecture}/")
     assert f"/{here.logical_cores}c" in here.machine_class
