@@ -1,10 +1,10 @@
 """What a card of `teachers/` or `students/` may say."""
 
-from typing import Annotated, Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from compress.config.settings import Architecture, Distill, Model, Name, Settings, Train
+from compress.config.settings import Architecture, Model, Name, Settings, StudentMaking, Train
 
 
 class TeacherCard(Settings):
@@ -30,7 +30,7 @@ class TeacherCard(Settings):
     """How it is fine-tuned unless a pipeline says otherwise."""
 
 
-class StudentCard(Settings):
+class StudentCard(StudentMaking):
     """A file of `students/`."""
 
     name: Name
@@ -39,16 +39,6 @@ class StudentCard(Settings):
     """One line for the index."""
     source: str
     """Paper and section the shape and the training come from."""
-    model: Model | None = None
-    """Pretrained weights the student starts from, if the method uses some."""
-    architecture: Architecture = Architecture()
-    """The student's shape; what is left out is the teacher's. Weights of its own keep theirs."""
-    start: Literal["auto", "layers", "pca", "random"] = "auto"
-    """How its first weights are made."""
-    start_layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
-    """Teacher layers the first weights are taken from."""
-    distill: Distill = Distill()
-    """How it learns unless a pipeline says otherwise."""
 
     @model_validator(mode="after")
     def _shaped(self) -> Self:

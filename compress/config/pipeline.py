@@ -15,7 +15,7 @@ from compress import registry
 from compress.config import catalogue, source
 from compress.config.cards import StudentCard, TeacherCard
 from compress.config.explain import explain
-from compress.config.settings import Pipeline
+from compress.config.settings import Pipeline, StudentMaking
 from compress.config.source import Document, KeyPath
 from compress.errors import InputError, Problem, unknown
 from compress.registry import Registry
@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 DEFAULT_TEACHER = "bert-large"
 _TEACHER_KEYS = ("model", "train")
 _SHAPE_KEYS = ("architecture", "start", "start_layers")
-_STUDENT_KEYS = ("model", *_SHAPE_KEYS, "distill")
+_STUDENT_KEYS = tuple(StudentMaking.model_fields)
 _WHOLE: tuple[KeyPath, ...] = (("model",), ("distill", "losses"), ("distill", "layer_mapping"))
 """What a pipeline file takes from its card or replaces, but never mixes."""
 

@@ -262,21 +262,26 @@ class Prune(Settings):
         return self
 
 
-class Student(Settings):
-    """A smaller model distilled from the teacher."""
+class StudentMaking(Settings):
+    """How a student is made from its teacher: what a card says and a pipeline may override."""
 
-    use: str
-    """Name of a student card."""
     model: Model | None = None
     """Pretrained weights the student starts from, instead of the teacher's."""
     architecture: Architecture = Architecture()
-    """The student's shape."""
+    """The student's shape; what is left out is the teacher's. Weights of its own keep theirs."""
     start: Literal["auto", "layers", "pca", "random"] = "auto"
     """First weights: copied teacher layers, their PCA/SVD projection (narrower students), or random ones; `auto` fits the shape."""
     start_layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Teacher layers (from 0) the first weights are taken from; evenly spread if left out."""
     distill: Distill = Distill()
     """How it learns."""
+
+
+class Student(StudentMaking):
+    """A smaller model distilled from the teacher."""
+
+    use: str
+    """Name of a student card."""
     prune: Prune | None = None
     """What is cut out of it afterwards."""
 
