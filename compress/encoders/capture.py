@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import base, head_size, layers, parts
+from compress.encoders.families import base, extras, family_of, head_size, layers, parts
 
 
 @dataclass
@@ -21,9 +22,12 @@ class Captured:
     """
 
     hidden_states: list[Tensor] = field(default_factory=list)
-    """(b, t, d) what each layer puts out, behind its last norm."""
+    """(b, t, d) what each layer puts out, behind its last norm (the last layer's: behind the norm of all, if any)."""
     queries: list[Tensor] = field(default_factory=list)
-    """(b, h, t, s)."""
+    """(b, h, t, s), turned by their positions as the keys are, where the family does so (ModernBERT).
+
+    What a family adds to their products by the distance alone (MPNet) or made of it (DeBERTa) is no part of them.
+    """
     keys: list[Tensor] = field(default_factory=list)
     """(b, h, t, s)."""
     entered: Tensor | None = None
@@ -53,10 +57,12 @@ def capture(
     `attention_scores` records queries and keys, which the scores are made of.
     Raises: InputError if the architecture is not known.
     """
-    captured, size = Captured(), head_size(model.config)
+    captured, size, row = Captured(), head_size(model.config), family_of(model)
+    turns: list[tuple[Tensor, Tensor]] = []
 
     def split(projected: Tensor) -> Tensor:
-        return projected.view(*projected.shape[:-1], -1, size).transpose(1, 2)
+        heads = projected.reshape(*projected.shape[:-1], -1, size).transpose(1, 2)
+        return _turned(heads, *turns[-1]) if row.rotary else heads
 
     def start(_module: nn.Module, _args: Any) -> None:
         captured.clear()
@@ -68,11 +74,20 @@ def capture(
     def leave(_module: nn.Module, _args: Any, output: Tensor | tuple[Tensor, ...]) -> None:
         captured.hidden_states.append(output if isinstance(output, Tensor) else output[0])
 
-    def query(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        captured.queries.append(split(output))
+    def final(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        captured.hidden_states[-1] = output
 
-    def key(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        captured.keys.append(split(output))
+    def turn(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
+        turns[:] = [kwargs["position_embeddings"]]
+
+    def take(into: str, index: int) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
+            found = getattr(captured, into)
+            # The second time a layer of DeBERTa makes them of distances.
+            if row.relative is None or len(found) == index:
+                found.append(split(output))
+
+        return hook
 
     with ExitStack() as hooks:
         hooks.enter_context(base(model).register_forward_pre_hook(start))
@@ -81,8 +96,22 @@ def capture(
         if hidden_states:
             for layer in layers(model):
                 hooks.enter_context(layer.register_forward_hook(leave))
+            if (norm := extras(model).final_norm) is not None:
+                hooks.enter_context(norm.register_forward_hook(final))
         if attention_scores:
-            for part in parts(model):
-                hooks.enter_context(part.query.register_forward_hook(query))
-                hooks.enter_context(part.key.register_forward_hook(key))
+            for index, part in enumerate(parts(model)):
+                if row.rotary:
+                    hooks.enter_context(part.attention.register_forward_pre_hook(turn, with_kwargs=True))
+                hooks.enter_context(part.query.register_forward_hook(take("queries", index)))
+                hooks.enter_context(part.key.register_forward_hook(take("keys", index)))
         yield captured
+
+
+def _turned(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Queries or keys (b, h, t, s) turned by their positions (Su et al. 2021, arXiv:2104.09864, section 3.4.2).
+
+    Shapes: cosine and sine (b, t, s) of each token's angles, the same for both halves of s
+    """
+    one, other = heads.chunk(2, dim=-1)
+    across = torch.cat((-other, one), dim=-1)
+    return heads * cosine.unsqueeze(1) + across * sine.unsqueeze(1)

@@ -11,8 +11,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from compress.config import settings
 from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint, source
-from compress.encoders.families import configured, shape_of
-from compress.encoders.initialize import evenly, first_weights
+from compress.encoders.families import calls, configured, shape_of
+from compress.encoders.initialize import first_weights
+from compress.encoders.start import evenly
 from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
@@ -61,12 +62,13 @@ def _start(
     torch.manual_seed(context.seed)
     if student.model is not None:
         return _pretrained(student.model, settings.task, teacher, tokenizer, context)
-    config = configured(teacher.config, student.architecture)
+    deep = calls(teacher.config)
+    layers = student.start_layers or evenly(student.architecture.layers or deep, deep)
+    config = configured(teacher.config, student.architecture, None if student.start == "random" else layers)
     made: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     own, whole = shape_of(config), shape_of(teacher.config)
     same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
     start = student.start if student.start != "auto" else "layers" if same else "pca"
-    layers = student.start_layers or evenly(own.layers, whole.layers)
     first_weights(made, teacher, start=start, layers=layers, batches=_batches(rows, context.seed))
     return made
 
