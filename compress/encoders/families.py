@@ -103,6 +103,7 @@ _MODERNBERT = Family(
     head_norm="head.norm",
     head_count=None,
     heads_width=None,
+    usual=(("bos_token_id", None), ("eos_token_id", None), ("cls_token_id", None), ("sep_token_id", None)),
     one_a_layer=("layer_types",),
     inputs=("input_ids", "attention_mask"),
     pre_norm=True,
