@@ -20,7 +20,7 @@ from transformers.utils import logging
 
 from compress import files
 from compress.encoders import source
-from compress.encoders.families import FAMILIES, Pruned, base, classifier, family_of, parts, pruned_of
+from compress.encoders.families import FAMILIES, Pruned, base, classifier, extras, family_of, parts, pooler, pruned_of
 from compress.encoders.rows import Projection, Rows, linear_of
 from compress.encoders.surgery import record
 from compress.errors import InputError, UnknownName
@@ -204,6 +204,9 @@ def _headed(pruned_model: PreTrainedModel, pruned: Pruned, labels: Sequence[str]
     _relabel(config, labels)
     model = _shaped(kind, config, pruned, "sdpa")
     base(model).load_state_dict(base(pruned_model).state_dict(), strict=False)
+    for part in (pooler, lambda one: extras(one).head_norm):  # which may stand outside the encoder
+        if (old := part(pruned_model)) is not None and (new := part(model)) is not None:
+            new.load_state_dict(old.state_dict())
     _renew(model)
     return model
 

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from compress.encoders import checkpoint, source
-from compress.encoders.families import FAMILIES, base, classifier, parts, pooler
+from compress.encoders.families import FAMILIES, base, classifier, extras, parts, pooler
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, NotAvailable
 
@@ -209,6 +209,9 @@ def test_a_head_is_kept_for_its_own_labels_only(family: str, make, labels, kept:
     assert torch.equal(classifier(model)[0].weight, classifier(trained)[0].weight) == kept
     assert tuple(model.config.id2label.values()) == tuple(labels)
     assert_close(base(model).state_dict(), base(trained).state_dict(), rtol=0, atol=0)
+    for part in (pooler, lambda one: extras(one).head_norm):
+        if part(trained) is not None:
+            assert torch.equal(part(model).weight, part(trained).weight)
     checkpoint.save(model, tmp_path / "again")
     assert_close(answers(checkpoint.load(tmp_path / "again")), answers(model), rtol=0, atol=0)
 
