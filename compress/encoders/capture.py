@@ -59,10 +59,10 @@ def capture(
     """
     captured, size, row = Captured(), head_size(model.config), family_of(model)
     turns: list[tuple[Tensor, Tensor]] = []
+    awaited: set[str] = set()
 
     def split(projected: Tensor) -> Tensor:
-        heads = projected.reshape(*projected.shape[:-1], -1, size).transpose(1, 2)
-        return _turned(heads, *turns[-1]) if row.rotary else heads
+        return projected.reshape(*projected.shape[:-1], -1, size).transpose(1, 2)
 
     def start(_module: nn.Module, _args: Any) -> None:
         captured.clear()
@@ -77,15 +77,16 @@ def capture(
     def final(_module: nn.Module, _args: Any, output: Tensor) -> None:
         captured.hidden_states[-1] = output
 
-    def turn(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
-        turns[:] = [kwargs["position_embeddings"]]
+    def attend(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
+        awaited.update(("queries", "keys"))
+        turns[:] = [kwargs["position_embeddings"]] if row.rotary else []
 
-    def take(into: str, index: int) -> Callable[[nn.Module, Any, Tensor], None]:
+    def take(into: str, *, turned: bool) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
-            found = getattr(captured, into)
-            # The second time a layer of DeBERTa makes them of distances.
-            if row.relative is None or len(found) == index:
-                found.append(split(output))
+            if into in awaited:  # only the first time: a layer of DeBERTa makes them of distances too
+                awaited.remove(into)
+                heads = split(output)
+                getattr(captured, into).append(_turned(heads, *turns[-1]) if turned else heads)
 
         return hook
 
@@ -99,11 +100,10 @@ def capture(
             if (norm := extras(model).final_norm) is not None:
                 hooks.enter_context(norm.register_forward_hook(final))
         if attention_scores:
-            for index, part in enumerate(parts(model)):
-                if row.rotary:
-                    hooks.enter_context(part.attention.register_forward_pre_hook(turn, with_kwargs=True))
-                hooks.enter_context(part.query.register_forward_hook(take("queries", index)))
-                hooks.enter_context(part.key.register_forward_hook(take("keys", index)))
+            for part in parts(model):
+                hooks.enter_context(part.attention.register_forward_pre_hook(attend, with_kwargs=True))
+                hooks.enter_context(part.query.register_forward_hook(take("queries", turned=row.rotary)))
+                hooks.enter_context(part.key.register_forward_hook(take("keys", turned=row.rotary)))
         yield captured
 
 

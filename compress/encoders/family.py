@@ -83,7 +83,7 @@ class Family:
     traced: bool = True
     """torch-pruning's dependency graph follows its Linears; else what this row names is cut."""
     refuses: tuple[tuple[str, str], ...] = ()
-    """What cannot be done with it, each with the reason: `pca` (a student's start), `scratch`, `prune`."""
+    """What cannot be done with it, each with the reason: `pca` (a student's start) or `scratch` (a new teacher)."""
     sdpa: bool = True
     """Its attention runs as one fused operation; else there is `eager` alone."""
     padding: int | None = None
