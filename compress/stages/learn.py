@@ -55,6 +55,8 @@ def learn(
     # Made once for nothing but the check, before teachers are asked for hours.
     drafts = [module(each, blank if kept else None) for each, kept in zip(trainings, stored, strict=True)]
     states, notes = _states(teacher, rows, settings, drafts, context)
+    if states is not None and not always:  # it answered when it was asked for them
+        voices = {**voices, MAIN: partial(torch.clone, states.logits)}
     modules = []
     for each, kept in zip(trainings, stored, strict=True):
         inner = states if reads(each) - {"logits"} else None

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from compress.training.precision import Precision, autocast, repeatable
 from compress.training.predictions import SIZE
 
 STATES = "states.bin"
+LOGITS = "states-logits.bin"
 SEAL = "states.json"
 PART = 8
 """Batches between two marks that a computation goes on from."""
@@ -52,12 +53,15 @@ class States:
     On disk the tokens of all rows stand one after the other, shortest rows first; a token is its pieces side by side.
     """
 
-    def __init__(self, path: Path, pieces: list[Piece], rows: Encoded) -> None:
+    def __init__(self, folder: Path, pieces: list[Piece], rows: Encoded) -> None:
         self.pieces = pieces
         self.width = sum(piece.width for piece in pieces)
         self.lengths = rows.lengths
         self.places = _places(rows.lengths)
-        self.stored = np.memmap(path, np.float16, "r", shape=(int(rows.lengths.sum()), self.width))
+        self.stored = np.memmap(folder / STATES, np.float16, "r", shape=(int(rows.lengths.sum()), self.width))
+        answers = torch.from_numpy(np.fromfile(folder / LOGITS, np.float32)).view(len(rows), -1)
+        # (rows, classes) fp32: what the teacher answered meanwhile.
+        self.logits = answers[torch.from_numpy(np.argsort(_order(rows.lengths)))]
 
     def __call__(self, index: Tensor, mask: Tensor) -> Captured:
         """The inside of the teacher on a batch; padding is zero, layers that are not stored are empty.
@@ -94,16 +98,16 @@ def cached_states(
 ) -> tuple[States | None, str]:
     """The teacher's inner states on all rows, those of its `layers`, and what is to be said of them.
 
-    `inner` are the arguments of `capture`. The folder belongs to one teacher, one set of rows and one choice of these. The size is told before
-    anything is computed; None if it is above the budget or does not fit on the disk. What was computed before an
-    interruption is not computed again.
+    `inner` are the arguments of `capture`. The folder belongs to one teacher, one set of rows and one choice of these.
+    The size is told before anything is computed; None if it is above the budget or does not fit on the disk. What was
+    computed before an interruption is not computed again.
     """
     here = place()
     with first_alone(), repeatable(here.device, precision):
         before = teacher.device
         teacher.to(here.device).eval()
         try:
-            pieces = _pieces(_ask(teacher, next(feeds(rows, 1))[1], inner, precision), layers)
+            pieces = _pieces(_ask(teacher, next(feeds(rows, 1))[1], inner, precision)[0], layers)
             size = 2 * int(rows.lengths.sum()) * sum(piece.width for piece in pieces)
             path = folder / STATES
             said = f"the teacher's inner states on {len(rows):,} rows take {units.size(size)}"
@@ -119,7 +123,7 @@ def cached_states(
                 _compute(teacher, rows, folder, pieces, inner, notify, precision)
         finally:
             teacher.to(before)  # type: ignore[arg-type]
-    return States(path, pieces, rows), f"{said} and were stored"
+    return States(folder, pieces, rows), f"{said} and were stored"
 
 
 def _compute(
@@ -132,34 +136,43 @@ def _compute(
     precision: Precision,
 ) -> None:
     """Append the states of batch after batch to the file; the seal says up to where they are whole."""
-    width = sum(piece.width for piece in pieces)
+    width, classes = sum(piece.width for piece in pieces), int(teacher.config.num_labels or 0)
     batches, tokens, seen = _noted(folder)
-    with (folder / STATES).open("r+b" if tokens else "wb") as stream:
-        stream.truncate(2 * tokens * width)
-        stream.seek(0, os.SEEK_END)
+    with _behind(folder / STATES, 2 * tokens * width) as states, _behind(folder / LOGITS, 4 * seen * classes) as logits:
         for number, (chosen, feed) in enumerate(feeds(rows, SIZE), 1):
             if number <= batches:
                 continue
-            found = _flat(_ask(teacher, feed, inner, precision), pieces)[feed["attention_mask"].astype(bool)]
-            stream.write(found.tobytes())
+            inside, answers = _ask(teacher, feed, inner, precision)
+            found = _flat(inside, pieces)[feed["attention_mask"].astype(bool)]
+            states.write(found.tobytes())
+            logits.write(answers.float().cpu().numpy().tobytes())
             tokens, seen = tokens + len(found), seen + len(chosen)
             if number % PART == 0 or seen == len(rows):
-                stream.flush()
-                os.fsync(stream.fileno())
+                for stream in (states, logits):
+                    stream.flush()
+                    os.fsync(stream.fileno())
                 write_json(folder / SEAL, {"batches": number, "tokens": tokens, "rows": seen, "width": width})
             notify(seen, len(rows), "the teacher's inner states")
 
 
+def _behind(path: Path, size: int) -> BinaryIO:
+    """A file to go on with behind its first `size` bytes."""
+    stream = path.open("r+b" if size else "wb")
+    stream.truncate(size)
+    stream.seek(0, os.SEEK_END)
+    return stream
+
+
 def _ask(
     teacher: PreTrainedModel, feed: Mapping[str, NDArray[np.int64]], inner: Mapping[str, bool], precision: Precision
-) -> Captured:
-    """What happens inside the teacher on a batch."""
+) -> tuple[Captured, Tensor]:
+    """What happens inside the teacher on a batch, and its logits."""
     inputs = {
         name: torch.from_numpy(feed[name]).to(teacher.device) for name in family_of(teacher).inputs if name in feed
     }
     with torch.no_grad(), autocast(teacher.device, precision), capture(teacher, **inner) as inside:
-        teacher(**inputs)
-    return inside
+        logits: Tensor = teacher(**inputs)["logits"]
+    return inside, logits
 
 
 def _pieces(inside: Captured, layers: Collection[int]) -> list[Piece]:
@@ -191,9 +204,14 @@ def _flat(inside: Captured, pieces: list[Piece]) -> NDArray[np.float16]:
     return flat
 
 
+def _order(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows as they were computed and stand in the file: rows of like length together."""
+    return np.argsort(lengths, kind="stable")
+
+
 def _places(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where the tokens of each row begin in the file: rows of like length were computed together."""
-    order = np.argsort(lengths, kind="stable")
+    """Where the tokens of each row begin in the file."""
+    order = _order(lengths)
     places = np.empty(len(lengths), np.int64)
     places[order] = np.cumsum(lengths[order]) - lengths[order]
     return places
@@ -202,7 +220,7 @@ def _places(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def _noted(folder: Path) -> tuple[int, int, int]:
     """Batches, tokens and rows up to which the file is whole."""
     seal, states = folder / SEAL, folder / STATES
-    if not seal.is_file() or not states.is_file():
+    if not all(path.is_file() for path in (seal, states, folder / LOGITS)):
         return 0, 0, 0
     told: Any = read_json(seal)
     if states.stat().st_size < 2 * told["tokens"] * told["width"]:
@@ -212,7 +230,7 @@ def _noted(folder: Path) -> tuple[int, int, int]:
 
 def _complete(folder: Path, size: int) -> bool:
     """Whether states of this size are there, all of them."""
-    if not (folder / SEAL).is_file() or not (folder / STATES).is_file():
+    if not all((folder / name).is_file() for name in (SEAL, STATES, LOGITS)):
         return False
     told = read_json(folder / SEAL)
     return bool(2 * told["tokens"] * told["width"] == size == (folder / STATES).stat().st_size)
