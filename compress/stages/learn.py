@@ -28,35 +28,31 @@ PASSES = 2
 
 def learn(
     student: PreTrainedModel,
-    teacher: PreTrainedModel | None,
+    teacher: PreTrainedModel,
     rows: Encoded,
     validation: Encoded,
     settings: Distill,
     context: Context,
     voices: Mapping[str, Voice] = MappingProxyType({}),
 ) -> History:
-    """Train the student in place, phase after phase.
+    """Train the student in place, phase after phase; `voices` give the logits of further teachers on the same rows.
 
-    `voices` give the logits of further teachers on the same rows, and may give those of `teacher` in its place. Without
-    a teacher (one that reads other tokens) all logits are voices' and no loss may read more. What is read of teachers is
-    found once where that saves time, and kept in the work folder, which belongs to one teacher and one set of rows.
+    What is read of teachers is found once where that saves time, and kept in the work folder, which belongs to one
+    teacher and one set of rows.
     Raises: InputError, before anything is computed, with all that does not fit
     """
-    trainings, always = settings.trainings, teacher is None or MAIN in voices
-    if teacher is not None:
-        own = partial(cached_logits, teacher, rows, context.work, MAIN, context.notify, precision=settings.precision)
-        voices = {MAIN: own, **voices}
+    trainings = settings.trainings
 
     def module(training: Distill, logits: Tensor | None, states: States | None = None) -> Distillation:
         return Distillation(student, teacher, training, seed=context.seed, teacher_logits=logits, teacher_states=states)
 
-    stored = [_stored(each, worth_caching(trainings), always) for each in trainings]
-    blank = torch.empty(0, int((teacher or student).config.num_labels or 0))
+    stored = [_stored(each, worth_caching(trainings)) for each in trainings]
+    blank = torch.empty(0, int(teacher.config.num_labels or 0))
     # Made once for nothing but the check, before teachers are asked for hours.
     drafts = [module(each, blank if kept else None) for each, kept in zip(trainings, stored, strict=True)]
     states, notes = _states(teacher, rows, settings, drafts, context)
-    if states is not None and not always:  # it answered when it was asked for them
-        voices = {**voices, MAIN: partial(torch.clone, states.logits)}
+    own = partial(cached_logits, teacher, rows, context.work, MAIN, context.notify, precision=settings.precision)
+    voices = {**voices, MAIN: own if states is None else states.answers}
     modules = []
     for each, kept in zip(trainings, stored, strict=True):
         inner = states if reads(each) - {"logits"} else None
@@ -66,15 +62,15 @@ def learn(
     return replace(history, notes=[*history.notes, *notes])
 
 
-def _stored(training: Distill, worth: bool, always: bool) -> bool:
-    """Whether a training takes logits that were computed before."""
-    if "logits" not in reads(training):
-        return False
-    return always or set(training.teachers) != {MAIN} or (worth and reads(training) == {"logits"})
+def _stored(training: Distill, worth: bool) -> bool:
+    """Whether a training takes logits that were computed before: always those of further teachers."""
+    if set(training.teachers) != {MAIN}:
+        return "logits" in reads(training)
+    return worth and reads(training) == {"logits"}
 
 
 def _states(
-    teacher: PreTrainedModel | None,
+    teacher: PreTrainedModel,
     rows: Encoded,
     settings: Distill,
     modules: Sequence[Distillation],
@@ -85,7 +81,7 @@ def _states(
     A training that has begun goes on as it began, whatever room there is by then.
     """
     deep = [each for each in settings.trainings if reads(each) - {"logits"}]
-    if teacher is None or settings.cache is None or not deep:
+    if settings.cache is None or not deep:
         return None, []
     if sum(each.epochs for each in deep) < PASSES:
         return None, [
@@ -99,7 +95,7 @@ def _states(
         rows,
         context.work,
         {name: any(module.inner[name] for module in modules) for name in modules[0].inner},
-        {layer for module in modules for layer in module.mapping},
+        {layer for module in modules for layer in module.teacher_layers},
         settings.cache.budget_gb * 1e9,
         context.notify,
         precision=chosen(settings.precision, place().device),

@@ -111,10 +111,12 @@ def called_logits(
 
 
 def averaged(weights: Mapping[str, float], voices: Mapping[str, Voice]) -> Tensor:
-    """The weighted average of teachers' logits: softened, the geometric mean of their answers.
+    """The weighted average of teachers' logits; the weights are divided by their sum.
+
+    At every temperature its softened answers are the weighted geometric mean of the teachers', scaled to sum up to 1.
 
     Shapes: each voice (rows, classes) -> (rows, classes) fp32
-    Source: Hinton et al. 2015, arXiv:1503.02531, section 1 (ensembles); logits as in TextBrewer's multi-teacher distiller
+    Source: Hinton et al. 2015, arXiv:1503.02531, section 1 (ensembles as teachers)
     Raises: InputError if the teachers do not answer the same rows and labels
     """
     found = {name: voices[name]() for name in weights}

@@ -59,9 +59,11 @@ class States:
         self.lengths = rows.lengths
         self.places = _places(rows.lengths)
         self.stored = np.memmap(folder / STATES, np.float16, "r", shape=(int(rows.lengths.sum()), self.width))
-        answers = torch.from_numpy(np.fromfile(folder / LOGITS, np.float32)).view(len(rows), -1)
-        # (rows, classes) fp32: what the teacher answered meanwhile.
-        self.logits = answers[torch.from_numpy(np.argsort(_order(rows.lengths)))]
+        self.answered = np.fromfile(folder / LOGITS, np.float32).reshape(len(rows), -1)
+
+    def answers(self) -> Tensor:
+        """What the teacher answered meanwhile: (rows, classes) fp32 on the processor."""
+        return torch.from_numpy(self.answered[np.argsort(_order(self.lengths))])
 
     def __call__(self, index: Tensor, mask: Tensor) -> Captured:
         """The inside of the teacher on a batch; padding is zero, layers that are not stored are empty.
@@ -144,8 +146,8 @@ def _compute(
                 continue
             inside, answers = _ask(teacher, feed, inner, precision)
             found = _flat(inside, pieces)[feed["attention_mask"].astype(bool)]
-            states.write(found.tobytes())
-            logits.write(answers.float().cpu().numpy().tobytes())
+            states.write(found.data)
+            logits.write(answers.float().cpu().numpy().data)
             tokens, seen = tokens + len(found), seen + len(chosen)
             if number % PART == 0 or seen == len(rows):
                 for stream in (states, logits):
@@ -199,8 +201,9 @@ def _flat(inside: Captured, pieces: list[Piece]) -> NDArray[np.float16]:
         value = getattr(inside, piece.name)
         tensor = value if piece.layer is None else value[piece.layer]
         found.append(tensor if piece.heads is None else tensor.transpose(1, 2).flatten(2))
-    whole = torch.cat([tensor.float() for tensor in found], dim=-1)
-    flat: NDArray[np.float16] = whole.clamp(-_LARGEST, _LARGEST).half().cpu().numpy()
+    # What half precision does not reach, and became infinite, becomes its largest number.
+    whole = torch.cat([tensor.half() for tensor in found], dim=-1).clamp_(-_LARGEST, _LARGEST)
+    flat: NDArray[np.float16] = whole.cpu().numpy()
     return flat
 
 
