@@ -12,6 +12,8 @@ from compress.registry import TASKS
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Origin = Literal["train", "unlabelled", "augmented"]
+"""Where rows that a student learns from come from."""
 
 
 def _listed(value: Any) -> Any:
@@ -37,6 +39,7 @@ Tokens = Annotated[int, Field(ge=4)]
 Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 Counts = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Lengths = Annotated[tuple[Tokens, ...], Field(min_length=1)]
+Origins = Annotated[tuple[Origin, ...], Field(min_length=1)]
 
 
 class Settings(BaseModel):
@@ -54,6 +57,8 @@ class Data(Settings):
     """Rows watched during training."""
     test: str | None = None
     """Rows that the reported accuracy and the gate are computed on; the validation rows if left out."""
+    unlabelled: str | None = None
+    """Further rows, without labels, that students learn from by their teacher's answers: a file like the others, or `.txt` with one text a line; with `hub`, a split."""
     hub: str | None = None
     """Data set id on the Hub, such as `nyu-mll/glue`; loading it uses the network."""
     config: str | None = None
@@ -61,7 +66,7 @@ class Data(Settings):
     revision: str | None = None
     """Commit or tag of the Hub data set."""
     columns: tuple[str, ...] | None = None
-    """Column names, in order, of CSV/TSV files that have no header line, such as `[label, text]`."""
+    """Column names, in order, of CSV/TSV files that have no header line, such as `[label, text]`; rows without labels may lack the label's."""
 
     @model_validator(mode="after")
     def _source(self) -> Self:
@@ -72,7 +77,7 @@ class Data(Settings):
                 raise ValueError("`config` and `revision` belong to a `hub` data set")
         return self
 
-    def split(self, name: Literal["train", "validation", "test"]) -> str:
+    def split(self, name: Literal["train", "validation", "test", "unlabelled"]) -> str:
         """The file or Hub split that serves as `name`."""
         if name == "test":
             return self.test or self.validation or "validation"
@@ -230,10 +235,12 @@ class Distill(Train):
     """Which teacher layer each student layer learns from: a mapping's name, or a list of layer numbers from 0."""
     temperature: Annotated[float, Field(gt=0)] = 2.0
     """Softens the logits of the soft_label loss."""
+    data: Annotated[Origins, BeforeValidator(_listed, json_schema_input_type=Origin | Origins)] | None = None
+    """Rows it learns from, passed over together in each epoch: `train`, `unlabelled` (those of `task.data`), `augmented` (those of `augment`); all that the pipeline has if left out. Only `train` rows have labels."""
 
 
 class Recover(Train):
-    """Training after the cut; losses, mapping and temperature are the student's `distill` ones."""
+    """Training after the cut; losses, mapping, temperature and data are the student's `distill` ones."""
 
     epochs: Annotated[float, Field(gt=0)] = 1
     """Passes over the training rows."""
@@ -260,6 +267,24 @@ class Prune(Settings):
         if self.heads == 0 and self.neurons == 0:
             raise ValueError("nothing to cut: give a share of `heads` or `neurons` above 0")
         return self
+
+
+def declared(unlabelled: bool, augmented: bool) -> tuple[Origin, ...]:
+    """Where the rows that a student learns from come from if it does not say: everything that there is."""
+    return ("train", *(("unlabelled",) if unlabelled else ()), *(("augmented",) if augmented else ()))
+
+
+class Augment(Settings):
+    """New rows, without labels, made from the training rows by replacing words (Jiao et al. 2020, arXiv:1909.10351, algorithm 1)."""
+
+    copies: Positive = 2
+    """New rows made from each training row; those that come out like one there is already are left out."""
+    replace: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """Probability that a word is replaced."""
+    candidates: Positive = 15
+    """Words that a replacement is drawn from: the most likely, or the nearest ones."""
+    masked_lm: Model | None = None
+    """A masked language model, such as `{hub: bert-base-uncased}`, that proposes words which fit their place. Without it, and for words of several pieces, those of the training rows with the nearest embeddings are taken; the embeddings are this model's, else the teacher's."""
 
 
 class StudentMaking(Settings):
@@ -384,6 +409,8 @@ class Pipeline(Settings):
     """What the models are to do."""
     teacher: Teacher
     """The model the students learn from."""
+    augment: Augment | None = None
+    """New rows for students to learn from; none are made if left out."""
     students: Annotated[dict[StudentName, Student], Field(min_length=1)]
     """The smaller models, by name."""
     export: tuple[Export, ...] = ()

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from compress import registry
 from compress.config.pipeline import Loaded
-from compress.config.settings import Export, Student
+from compress.config.settings import Export, Origin, Student, declared
 from compress.config.source import KeyPath
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "unlabelled"]
 Keys = Mapping[str, KeyPath]
 _TORCH = ("torch", "transformers", "tokenizers", "numpy", "datasets")
 
@@ -49,7 +49,7 @@ class Step:
 
 def steps(loaded: Loaded) -> list[Step]:
     """All steps of a pipeline, in the order they run."""
-    found = [_teacher(loaded)]
+    found = [_teacher(loaded), *_augment(loaded)]
     for name, student in loaded.settings.students.items():
         found.append(_distill(loaded, name, student))
         if student.prune is not None:
@@ -89,8 +89,36 @@ def _teacher(loaded: Loaded) -> Step:
     )
 
 
+def _augment(loaded: Loaded) -> Iterator[Step]:
+    """The step that makes new rows, if a student learns from them."""
+    augment = loaded.settings.augment
+    if augment is None or all("augmented" not in origins(loaded, one) for one in loaded.settings.students.values()):
+        return
+    yield Step(
+        name="augment",
+        stage="augment",
+        settings={"task": loaded.settings.task, "augment": augment},
+        keys={
+            **_at("task", keys=("text", "text_pair")),
+            **_at("augment", keys=("copies", "replace", "candidates")),
+            **_at("seed"),
+        },
+        inputs={} if augment.masked_lm else {"teacher": "teacher"},
+        splits=("train", "validation", "test"),
+        weights=(("augment", "masked_lm"),) if augment.masked_lm else (),
+        packages=_TORCH,
+    )
+
+
+def origins(loaded: Loaded, student: Student) -> tuple[Origin, ...]:
+    """Where the rows come from that a student learns from: as it says, else all that the pipeline has."""
+    unlabelled, augment = loaded.settings.task.data.unlabelled, loaded.settings.augment
+    return student.distill.data or declared(unlabelled is not None, augment is not None)
+
+
 def _distill(loaded: Loaded, name: str, student: Student) -> Step:
     mapping = student.distill.layer_mapping if isinstance(student.distill.layer_mapping, str) else "explicit"
+    learned = origins(loaded, student)
     return Step(
         name=f"distill/{name}",
         stage="distill",
@@ -100,8 +128,8 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
             **_at("students", name, keys=("architecture", "start", "start_layers", "distill")),
             **_at("seed"),
         },
-        inputs={"teacher": "teacher"},
-        splits=("train", "validation"),
+        inputs={"teacher": "teacher", **({"augmented": "augment"} if "augmented" in learned else {})},
+        splits=("train", "validation", *(("unlabelled",) if "unlabelled" in learned else ())),
         weights=(("students", name, "model"),) if student.model else (),
         plugins=(
             registry.TASKS.module(loaded.settings.task.type),
@@ -122,11 +150,11 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
         settings=distill.settings,
         keys={
             **_TASK,
-            **_at("students", name, "distill", keys=("losses", "layer_mapping", "temperature")),
+            **_at("students", name, "distill", keys=("losses", "layer_mapping", "temperature", "data")),
             **_at("students", name, "prune"),
             **_at("seed"),
         },
-        inputs={"teacher": "teacher", "student": distill.name},
+        inputs={**distill.inputs, "student": distill.name},
         splits=distill.splits,
         plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance)),
         packages=(*distill.packages, "torch-pruning"),
@@ -184,7 +212,7 @@ def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
         settings={"task": loaded.settings.task, "measure": loaded.settings.measure},
         keys={**_TASK, **_at("task", "metric"), **_at("measure"), **_at("seed")},
         inputs={"teacher": "teacher", "exports": tuple(step.name for step in exports)},
-        splits=("train", "validation", "test"),
+        splits=("train", "validation", "test", *(("unlabelled",) if task.data.unlabelled is not None else ())),
         plugins=(*plugins, *(registry.TARGETS.module(target) for target in {"pytorch", *targets})),
         packages=(*_TORCH, *(package for target in targets for package in registry.TARGETS.load(target).packages)),
         machine=True,

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate
+from compress.data.batches import Encoded, collate, encode
 from compress.encoders import checkpoint, source
 from compress.encoders.families import calls, configured, shape_of
 from compress.encoders.initialize import first_weights
@@ -18,6 +18,7 @@ from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
+from compress.stages.transfer import transfer
 
 _START_ROWS = 1024
 _START_BATCH = 64
@@ -31,9 +32,10 @@ class Settings(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The fine-tuned teacher."""
+    """The fine-tuned teacher, and the augmented rows if there are some."""
 
     teacher: Path
+    augmented: Path | None = None
 
 
 def distill(settings: Settings, needs: Needs, context: Context) -> None:
@@ -46,6 +48,8 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     rows = encoded("train", task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", task, context.root, tokenizer, teacher, "the teacher")
     student = _start(settings, teacher, tokenizer, rows, context)
+    learned = transfer(task, settings.student.distill.data, needs.augmented, context.root)
+    rows = encode(learned, tokenizer, task, token_types=rows.types is not None)
     history = learn(student, teacher, rows, validation, settings.student.distill, context)
     write(context.out, student, tokenizer, history)
 

@@ -75,7 +75,8 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
     labels = labels_of(model)
     parameters = checkpoint.parameters(model)
     del model
-    splits = {split: sources.load(task, context.root, split) for split in sources.SPLITS}
+    named = (*sources.SPLITS, *(("unlabelled",) if task.data.unlabelled is not None else ()))
+    splits = {split: sources.load(task, context.root, split) for split in named}
     rows = encode(splits["test"], tokenizer, task, token_types=True)  # sessions leave aside what they do not take
     steps = _Steps(context.notify, 2 * len(candidates) + len(_shapes(settings.measure)) + 1)
     samples = [_shaped(rows, *shape, context.seed) for shape in _shapes(settings.measure)]
@@ -106,7 +107,8 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
         variant |= cells
     digests = sources.digest(task, context.root)
     data: dict[str, Any] = {split: {"rows": len(rows), "sha256": digests[split]} for split, rows in splits.items()}
-    data["duplicates"] = sources.duplicates(splits["train"], splits["test"])
+    learned = sources.joined([splits[split] for split in named if split not in ("validation", "test")])
+    data["duplicates"] = sources.duplicates(learned, splits["test"])
     write_json(
         context.out / MEASUREMENTS,
         {

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate
+from compress.data.batches import Encoded, collate, encode
 from compress.encoders import checkpoint
 from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
@@ -19,6 +19,7 @@ from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import encoded, tokenizer_of, write
+from compress.stages.transfer import transfer
 
 STRUCTURE = "structure.json"
 _BATCH = 32
@@ -32,10 +33,11 @@ class Settings(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The fine-tuned teacher and the distilled student."""
+    """The fine-tuned teacher, the distilled student, and the augmented rows if there are some."""
 
     teacher: Path
     student: Path
+    augmented: Path | None = None
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
@@ -54,7 +56,10 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
     smaller = _cut(student, rows, asked, context.seed)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
+    learning = _recovery(settings.student.distill, asked.recover)
+    learned = transfer(settings.task, learning.data, needs.augmented, context.root)
+    rows = encode(learned, tokenizer, settings.task, token_types=rows.types is not None)
+    history = learn(smaller, teacher, rows, validation, learning, context)
     write(context.out, smaller, tokenizer, history)
     write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
 
@@ -73,7 +78,7 @@ def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: i
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
     """The student's own losses with the recovery's training settings."""
-    own = distill.model_dump(include={"losses", "layer_mapping", "temperature"})
+    own = distill.model_dump(include={"losses", "layer_mapping", "temperature", "data"})
     return settings.Distill(**own, **recover.model_dump())
 
 
