@@ -17,7 +17,6 @@ from compress.data.neighbours import Pieces, Vocabulary, neighbours
 from compress.data.sources import Rows
 from compress.data.words import Word, replaced, words
 from compress.encoders import checkpoint, source
-from compress.encoders.families import max_length
 from compress.errors import InputError
 from compress.files import write_json, write_text
 from compress.losses import UNLABELLED
@@ -58,8 +57,9 @@ class _Row(NamedTuple):
 def augment(settings: Settings, needs: Needs, context: Context) -> None:
     """Copy every training row `copies` times, each word replaced with probability `replace` by one of its candidates.
 
-    A word of one piece takes those that the masked language model finds likely in its place; a word of several pieces,
-    or every word if there is no such model, those with the nearest embeddings among the words of the training rows.
+    A word of one piece takes those that the masked language model finds likely in its place; a word of several pieces or
+    beyond the model's reach, or every word if there is no such model, those with the nearest embeddings among the words
+    of the training rows.
     Copies in which nothing changed are left out, and so are those with the text of a training, validation or test row
     or of an earlier copy. What is drawn depends on the seed and the row alone.
     Writes `augmented.jsonl`: the texts and the number of the training row, from 0; and `augmentation.json`, the counts.
@@ -76,11 +76,10 @@ def augment(settings: Settings, needs: Needs, context: Context) -> None:
     with repeatable(here, exact):
         nearest = _nearest(rows, model, tokenizer, asked.candidates, context)
         proposer = Proposer(model, tokenizer, device=here, precision=exact) if asked.masked_lm else None
-        limit = max_length(model.config) if proposer else None
         for start in range(0, len(rows), PART):
             path = _part(context, start)
             if not path.is_file():
-                read = [*_read(rows, tokenizer, start, limit)]
+                read = [*_read(rows, tokenizer, start)]
                 made = _copies(read, start, nearest, proposer, asked, context.seed)
                 write_text(path, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in made))
             context.notify(min(start + PART, len(rows)), len(rows), "words are replaced")
@@ -105,13 +104,11 @@ def _part(context: Context, start: int) -> Path:
     return context.work / f"part-{start:09}.jsonl"
 
 
-def _read(rows: Rows, tokenizer: PreTrainedTokenizerBase, start: int, limit: int | None) -> Iterator[_Row]:
-    """A part of the rows with their words; of rows longer than `limit` tokens the beginning."""
+def _read(rows: Rows, tokenizer: PreTrainedTokenizerBase, start: int) -> Iterator[_Row]:
+    """A part of the rows with their words."""
     backend: Any = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.no_truncation()
-    if limit is not None:
-        backend.enable_truncation(limit)
     backend.encode_special_tokens = tokenizer.split_special_tokens
     columns = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
     texts = [list(row) for row in zip(*(column[start : start + PART] for column in columns), strict=True)]
@@ -127,7 +124,7 @@ def _nearest(
     """The nearest words of each word of the training rows."""
     vocabulary = Vocabulary()
     for start in range(0, len(rows), PART):
-        for row in _read(rows, tokenizer, start, None):
+        for row in _read(rows, tokenizer, start):
             vocabulary.add(row.texts, row.words)
         context.notify(min(start + PART, len(rows)), len(rows), "words are counted")
     surfaces = vocabulary.surfaces()
@@ -185,7 +182,7 @@ def _candidates(
     found: list[dict[int, list[str]]] = []
     places: list[dict[int, int]] = []
     for row, some in zip(rows, numbers, strict=True):
-        single = [number for number in some if proposer is not None and len(row.words[number].pieces) == 1]
+        single = [number for number in some if proposer is not None and proposer.reaches(row.words[number])]
         places.append({row.words[number].first: number for number in single})
         found.append({number: nearest.get(row.words[number].pieces, []) for number in some if number not in single})
     if proposer is not None:

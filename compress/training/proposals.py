@@ -9,8 +9,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import BaseModelOutput
 
 from compress.data.batches import collate
-from compress.data.words import lettered
-from compress.encoders.families import base, family_of
+from compress.data.words import Word, lettered
+from compress.encoders.families import base, family_of, max_length
 from compress.errors import InputError
 from compress.training.precision import Precision, autocast
 
@@ -43,6 +43,7 @@ class Proposer:
             )
         self.model, self.device, self.precision = model.to(device), device, precision  # type: ignore[arg-type]
         self.mask, self.pad = int(tokenizer.mask_token_id), int(tokenizer.pad_token_id or 0)
+        self.limit = max_length(model.config)
         self.surfaces = whole_words(tokenizer)
         self.allowed = torch.tensor([bool(surface) for surface in self.surfaces], device=device)
         if not self.allowed.any():
@@ -60,7 +61,8 @@ class Proposer:
             chosen = variants[start : start + SIZE]
             asked = [(at, number, place) for at, (number, places) in enumerate(chosen) for place in places]
             logits = self._logits([self._masked(rows[number], places) for number, places in chosen], asked)
-            logits[:, ~self.allowed[: logits.size(1)]] = -torch.inf
+            # A model may have more tokens than its tokenizer, to fill up a round number.
+            logits = logits[:, : len(self.surfaces)].masked_fill(~self.allowed, -torch.inf)
             best = logits.topk(min(count + _KEPT, int(self.allowed.sum()))).indices.tolist()
             for (_, number, place), ids in zip(asked, best, strict=True):
                 names: dict[str, str] = {}
@@ -70,11 +72,16 @@ class Proposer:
                 found[number][place] = [*names.values()][:count]
         return found
 
+    def reaches(self, word: Word) -> bool:
+        """Whether a word can be asked for: it has one token, which the model's positions reach."""
+        return len(word.pieces) == 1 and word.first < self.limit - 1
+
     def _masked(self, row: Asked, places: Sequence[int]) -> dict[str, Any]:
-        ids = list(row.ids)
+        """A row with some tokens masked; of a longer one than the model takes the beginning, and the last token."""
+        ids, types = ([*of[: self.limit - 1], *of[self.limit - 1 :][-1:]] for of in (row.ids, row.types))
         for place in places:
             ids[place] = self.mask
-        return {"input_ids": ids, "token_type_ids": list(row.types)}
+        return {"input_ids": ids, "token_type_ids": types}
 
     def _logits(self, rows: list[dict[str, Any]], asked: Sequence[tuple[int, int, int]]) -> Tensor:
         """(places, vocabulary) fp32; what the model says of other places is not computed."""
