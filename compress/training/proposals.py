@@ -120,6 +120,6 @@ def whole_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
 
 def _turns(row: Asked) -> Iterator[Sequence[int]]:
     """The places of a row in as few turns as can be, those of one turn far from each other."""
-    turns = -(-len(row.places) // max(1, int(MASKED * len(row.ids))))
+    turns = -(-len(row.places) // max(1, round(MASKED * len(row.ids))))
     for turn in range(turns):
         yield row.places[turn::turns]

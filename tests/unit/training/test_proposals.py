@@ -83,8 +83,8 @@ def test_few_words_of_a_row_are_masked_at_a_time(tokenizer, monkeypatch: pytest.
     monkeypatch.setattr(proposer, "_masked", masked)
     text = "the good film " * 10
     proposer.propose([asked(tokenizer, text, *range(1, 31))], 1)
-    assert max(shares) <= proposals.MASKED
-    assert len(shares) == 8
+    assert 0.1 < max(shares) < proposals.MASKED + 0.5 / 32
+    assert len(shares) == 6
 
 
 def test_only_whole_words_are_proposed(tokenizer) -> None:
