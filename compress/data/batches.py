@@ -37,7 +37,7 @@ class Encoded:
     starts: NDArray[np.int64]
     """(rows + 1,)"""
     labels: NDArray[np.int64]
-    """(rows,) class numbers."""
+    """(rows,) class numbers, UNLABELLED (-100) for none."""
     pad_id: int
     """The token that fills shorter rows of a batch."""
 

@@ -1,11 +1,13 @@
 """Words that a masked language model proposes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
-from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from compress.encoders import checkpoint
@@ -92,6 +94,32 @@ def test_only_whole_words_are_proposed(tokenizer) -> None:
     assert set(tiny.WORDS) <= set(found)
     assert {"[MASK]", "##a", ".", ","}.isdisjoint(found)
     assert found[tokenizer.convert_tokens_to_ids("film")] == "film"
+
+
+def byte_level() -> PreTrainedTokenizerFast:
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=330, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    made.train_from_iterator(["the café film films", "a café film"] * 3, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=made)
+
+
+def unigram() -> PreTrainedTokenizerFast:
+    made = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁the", -2.0), ("▁film", -2.0), ("s", -3.0), ("film", -3.0), ("▁", -4.0), ("▁a", -3.0), ("▁café", -2.0)], 0))  # fmt: skip
+    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>")
+
+
+@pytest.mark.parametrize("make", [byte_level, unigram])
+def test_a_word_is_a_token_that_follows_a_blank(make: Callable[[], PreTrainedTokenizerFast]) -> None:
+    tokenizer = make()
+    found = {
+        word: tokenizer.convert_ids_to_tokens(number) for number, word in enumerate(whole_words(tokenizer)) if word
+    }
+    assert {"café", "film"} <= set(found)
+    assert all(token[0] in "Ġ▁" for token in found.values())
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name in MODEL_FOR_MASKED_LM_MAPPING_NAMES])
