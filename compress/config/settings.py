@@ -21,6 +21,8 @@ from compress.registry import TASKS
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Origin = Literal["train", "unlabelled", "augmented"]
+"""Where rows that a student learns from come from."""
 
 
 def _listed(value: Any) -> Any:
@@ -52,6 +54,7 @@ Tokens = Annotated[int, Field(ge=4)]
 Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 Counts = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Lengths = Annotated[tuple[Tokens, ...], Field(min_length=1)]
+Origins = Annotated[tuple[Origin, ...], Field(min_length=1)]
 
 
 class Settings(BaseModel):
@@ -69,6 +72,8 @@ class Data(Settings):
     """Rows watched during training."""
     test: str | None = None
     """Rows that the reported accuracy and the gate are computed on; the validation rows if left out."""
+    unlabelled: str | None = None
+    """Further rows, without labels, that students learn from by their teacher's answers: a file like the others, or `.txt` with one text a line; with `hub`, a split."""
     hub: str | None = None
     """Data set id on the Hub, such as `nyu-mll/glue`; loading it uses the network."""
     config: str | None = None
@@ -76,7 +81,7 @@ class Data(Settings):
     revision: str | None = None
     """Commit or tag of the Hub data set."""
     columns: tuple[str, ...] | None = None
-    """Column names, in order, of CSV/TSV files that have no header line, such as `[label, text]`."""
+    """Column names, in order, of CSV/TSV files that have no header line, such as `[label, text]`; rows without labels may lack the label's."""
 
     @model_validator(mode="after")
     def _source(self) -> Self:
@@ -87,7 +92,7 @@ class Data(Settings):
                 raise ValueError("`config` and `revision` belong to a `hub` data set")
         return self
 
-    def split(self, name: Literal["train", "validation", "test"]) -> str:
+    def split(self, name: Literal["train", "validation", "test", "unlabelled"]) -> str:
         """The file or Hub split that serves as `name`."""
         if name == "test":
             return self.test or self.validation or "validation"
@@ -271,6 +276,8 @@ class Learning(Train):
     """Softens the logits of the soft_label loss."""
     teachers: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {MAIN: 1.0}
     """Teachers whose logits are learned from, with their weights in the average: `teacher`, and names of the pipeline's `teachers`. Inner states are always those of `teacher`."""
+    data: Annotated[Origins, BeforeValidator(_listed, json_schema_input_type=Origin | Origins)] | None = None
+    """Rows it learns from, passed over together in each epoch: `train`, `unlabelled` (those of `task.data`), `augmented` (those of `augment`); all that the pipeline has if left out. Only `train` rows have labels."""
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -311,6 +318,11 @@ class Distill(Learning):
         changes = [{key: getattr(phase, key) for key in phase.model_fields_set} for phase in self.phases]
         return tuple(own.model_copy(update=change) for change in changes) or (own,)
 
+    def origins(self, there: tuple[Origin, ...]) -> tuple[Origin, ...]:
+        """Where the rows of all its trainings come from, of what the pipeline has."""
+        asked = {origin for each in self.trainings for origin in each.data or there}
+        return tuple(origin for origin in there if origin in asked)
+
     @property
     def advisers(self) -> tuple[str, ...]:
         """The names of the further teachers that it learns from."""
@@ -318,7 +330,7 @@ class Distill(Learning):
 
 
 class Recover(Train):
-    """Training after the cut; losses, mapping, temperature and teachers are those of the student's `distill`, of its last phase if it has several."""
+    """Training after the cut; losses, mapping, temperature, teachers and data are those of the student's `distill`, of its last phase if it has several."""
 
     epochs: Annotated[float, Field(gt=0)] = 1
     """Passes over the training rows."""
@@ -345,6 +357,24 @@ class Prune(Settings):
         if self.heads == 0 and self.neurons == 0:
             raise ValueError("nothing to cut: give a share of `heads` or `neurons` above 0")
         return self
+
+
+def declared(unlabelled: bool, augmented: bool) -> tuple[Origin, ...]:
+    """Where the rows that a student learns from come from if it does not say: everything that there is."""
+    return ("train", *(("unlabelled",) if unlabelled else ()), *(("augmented",) if augmented else ()))
+
+
+class Augment(Settings):
+    """New rows, without labels, made from the training rows by replacing words (Jiao et al. 2020, arXiv:1909.10351, algorithm 1)."""
+
+    copies: Positive = 2
+    """New rows made from each training row; those that come out like one there is already are left out."""
+    replace: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """Probability that a word is replaced."""
+    candidates: Positive = 15
+    """Words that a replacement is drawn from: the most likely, or the nearest ones."""
+    masked_lm: Model | None = None
+    """A masked language model, such as `{hub: bert-base-uncased}`, that proposes words which fit their place. Without it, and for words of several pieces, those of the training rows with the nearest embeddings are taken; the embeddings are this model's, else the teacher's."""
 
 
 class StudentMaking(Settings):
@@ -471,6 +501,8 @@ class Pipeline(Settings):
     """The model the students learn from."""
     teachers: dict[TeacherName, FurtherTeacher] = {}
     """Further teachers by name, for students whose `distill.teachers` lists them."""
+    augment: Augment | None = None
+    """New rows for students to learn from; none are made if left out."""
     students: Annotated[dict[StudentName, Student], Field(min_length=1)]
     """The smaller models, by name."""
     export: tuple[Export, ...] = ()

@@ -37,14 +37,30 @@ class Encoded:
     starts: NDArray[np.int64]
     """(rows + 1,)"""
     labels: NDArray[np.int64]
-    """(rows,) class numbers."""
+    """(rows,) class numbers, UNLABELLED (-100) for none."""
     pad_id: int
     """The token that fills shorter rows of a batch."""
+    numbers: NDArray[np.int64] | None = None
+    """(rows,) the number of each among the rows that they are a part of; None for all of them."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(rows,) tokens of each row, special ones included."""
         return np.diff(self.starts)
+
+    def number(self, row: int) -> int:
+        """The number of a row among those that these are a part of."""
+        return row if self.numbers is None else int(self.numbers[row])
+
+    def part(self, rows: Sequence[int]) -> Encoded:
+        """Some of the rows, which keep their numbers."""
+        chosen = np.array(rows, np.int64)
+        lengths = self.lengths[chosen]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
+        types = None if self.types is None else self.types[places]
+        numbers = chosen if self.numbers is None else self.numbers[chosen]
+        return Encoded(self.ids[places], types, starts, self.labels[chosen], self.pad_id, numbers)
 
     def __len__(self) -> int:
         return len(self.labels)

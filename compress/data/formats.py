@@ -68,6 +68,40 @@ def records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[Wrong]]:
         return [], [(None, f"not a Parquet file that can be read: {str(error).splitlines()[0]}")]
 
 
+def read_texts(path: Path, wanted: Wanted, names: Sequence[str] | None, label: str) -> Table:
+    """The wanted columns of a file of rows without labels.
+
+    As `read`, but a `.txt` file has one text a line and no header; and of a CSV/TSV file without a header line the column
+    called `label` may be missing.
+    Raises: OSError if the file cannot be read
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".txt":
+        return _lines(path, wanted)
+    if names is None or suffix not in (".tsv", ".csv"):
+        return read(path, wanted, names)
+    text, wrong = _text(path)
+    wrong += _nuls(text)
+    rows = list(_csv(text, wrong) if suffix == ".csv" else _tsv(text))
+    others = [name for name in names if name != label]
+    return _delimited(iter(rows), wanted, others if rows and len(rows[0][1]) == len(others) else names, wrong)
+
+
+def _lines(path: Path, wanted: Wanted) -> Table:
+    """Each line of a file as a text."""
+    if "text_pair" in wanted:
+        return Table([], {}, [(None, "a `.txt` file has one text a line, these rows have two. Give a `.tsv` file.")])
+    text, wrong = _text(path)
+    wrong += _nuls(text)
+    lines = [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")] if text.strip() else []
+    if lines and (lines[0] == wanted["text"] or "\t" in lines[0]):
+        fault = (
+            "this line looks like a header or like columns. A `.txt` file of rows without labels has one text a line; "
+        )
+        wrong.append((1, f"{fault}call a file with columns `.tsv`."))
+    return Table([*range(1, len(lines) + 1)], {"text": [*lines]}, wrong)
+
+
 def absent(key: str, column: str, found: Iterable[str]) -> str:
     """The sentence for a column that is not there."""
     names = list(found)

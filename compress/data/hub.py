@@ -28,12 +28,13 @@ def read(data: settings.Data, split: str, wanted: Wanted) -> HubTable:
     if faults:
         return HubTable(Table([], {}, [(None, fault) for fault in faults]), None)
     columns = {column: rows[column][:] for column in wanted.values()}
-    label = wanted["label"]
-    names = tuple(getattr(rows.features[label], "names", ())) or None
-    if len(rows) and all(value == -1 or value is None for value in columns[label]):
-        return HubTable(Table([], {}, [(None, "no row of this split has a label. Take another split.")]), names)
-    # Hub data sets write -1 where a label is not given.
-    columns[label] = [_named(value, names) for value in columns[label]]
+    label, names = wanted.get("label"), None
+    if label is not None:
+        names = tuple(getattr(rows.features[label], "names", ())) or None
+        if len(rows) and all(value == -1 or value is None for value in columns[label]):
+            return HubTable(Table([], {}, [(None, "no row of this split has a label. Take another split.")]), names)
+        # Hub data sets write -1 where a label is not given.
+        columns[label] = [_named(value, names) for value in columns[label]]
     records = (
         (row, dict(zip(columns, cells, strict=True)))
         for row, cells in enumerate(zip(*columns.values(), strict=True), 1)

@@ -10,9 +10,11 @@ from compress.config import settings
 from compress.data import formats, hub
 from compress.errors import InputError, Problem
 from compress.files import sha256
+from compress.losses import UNLABELLED
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "unlabelled"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+"""The splits whose rows have labels."""
 SHOWN = 20
 """Problems printed for one file."""
 
@@ -25,7 +27,7 @@ class Rows:
     pairs: list[str] | None
     """The second texts, for tasks on pairs."""
     labels: list[int]
-    """Class numbers: places in `label_names`."""
+    """Class numbers: places in `label_names`; UNLABELLED for a row that has none."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -35,6 +37,7 @@ class _Read(NamedTuple):
     """A split as it was read: good rows, with labels as they are written, and what is wrong."""
 
     place: str
+    wanted: formats.Wanted
     table: formats.Table
     names: tuple[str, ...] | None
     """Label names that a Hub data set declares."""
@@ -49,12 +52,14 @@ def check(task: settings.Reading, root: Path) -> list[Problem]:
         return []
     train = _read(task, root, "train")
     names = _names(task, train)
-    problems = _problems(task, train, names, training=True)
+    problems = _problems(train, names, training=True)
     seen = {task.data.split("train")}
     for split in ("validation", "test"):
         if task.data.split(split) not in seen:
             seen.add(task.data.split(split))
-            problems += _problems(task, _read(task, root, split), names)
+            problems += _problems(_read(task, root, split), names)
+    if task.data.unlabelled is not None:
+        problems += _problems(_read(task, root, "unlabelled"), ())
     return problems
 
 
@@ -66,15 +71,38 @@ def load(task: settings.Reading, root: Path, split: Split) -> Rows:
     read = _read(task, root, split)
     if split == "train":
         names = _names(task, read)
-        problems = _problems(task, read, names, training=True)
+        problems = _problems(read, names, training=True)
+    elif split == "unlabelled":
+        names, problems = (), _problems(read, ())
     else:
         names = task.labels or read.names or label_names(task, root)
-        problems = _problems(task, read, names)
+        problems = _problems(read, names)
     if problems:
         raise InputError(problems)
     numbers = {name: number for number, name in enumerate(names)}
     values = cast("dict[str, list[str]]", read.table.values)  # no value is missing where there is no problem
-    return Rows(values["text"], values.get("text_pair"), [numbers[label] for label in values["label"]])
+    labels = [numbers[label] for label in values["label"]] if "label" in values else [UNLABELLED] * len(values["text"])
+    return Rows(values["text"], values.get("text_pair"), labels)
+
+
+def load_texts(path: Path, *, pairs: bool) -> Rows:
+    """The rows of a JSONL file of `text`, and `text_pair` if they are pairs, that this program wrote; none has a label.
+
+    Raises: InputError if it is not such a file
+    """
+    wanted = {"text": "text", "text_pair": "text_pair"} if pairs else {"text": "text"}
+    table = formats.read(path, wanted, None)
+    if table.wrong:
+        raise InputError([Problem(f"{path}:{line}", what) for line, what in table.wrong[:SHOWN]])
+    values = cast("dict[str, list[str]]", table.values)
+    return Rows(values["text"], values.get("text_pair"), [UNLABELLED] * len(table.lines))
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Rows of several origins, one after the other."""
+    pairs = None if any(part.pairs is None for part in parts) else [text for part in parts for text in part.pairs or ()]
+    texts, labels = ([value for part in parts for value in getattr(part, key)] for key in ("texts", "labels"))
+    return Rows(texts, pairs, labels)
 
 
 def label_names(task: settings.Reading, root: Path) -> tuple[str, ...]:
@@ -87,7 +115,7 @@ def label_names(task: settings.Reading, root: Path) -> tuple[str, ...]:
         return task.labels
     read = _read(task, root, "train")
     names = _names(task, read)
-    problems = _problems(task, read, names, training=True)
+    problems = _problems(read, names, training=True)
     if problems:
         raise InputError(problems)
     return names
@@ -95,19 +123,20 @@ def label_names(task: settings.Reading, root: Path) -> tuple[str, ...]:
 
 def duplicates(a: Rows, b: Rows) -> int:
     """How many rows of `b` have a text (or pair of texts) that is in `a`, case and blanks aside."""
-    known = set(_normal(a))
-    return sum(text in known for text in _normal(b))
+    known = set(folded(a))
+    return sum(text in known for text in folded(b))
 
 
-def overlaps(task: settings.Reading, root: Path) -> dict[Split, int]:
+def overlaps(task: settings.Reading, root: Path, learned: Literal["train", "unlabelled"] = "train") -> dict[Split, int]:
     """How many rows of the validation and of the test file have a text (or pair) that is in the training file.
 
+    `learned` may name the file of unlabelled rows instead.
     A file that serves as both is counted once, as `validation`. Nothing is looked up on the Hub: there, the answer is
     empty. Rows that cannot be used count as none; `check` names them.
     """
     if task.data.hub is not None:
         return {}
-    known = set(_texts(_read(task, root, "train").table))
+    known = set(_texts(_read(task, root, learned).table))
     counts: dict[Split, int] = {}
     for split in ("validation", "test"):
         if task.data.split(split) != task.data.split("validation") or not counts:
@@ -122,7 +151,7 @@ def digest(task: settings.Reading, root: Path) -> dict[str, str]:
     """
     data = task.data
     found: dict[str, str] = {}
-    for split in SPLITS:
+    for split in (*SPLITS, *(("unlabelled",) if data.unlabelled is not None else ())):
         if data.hub is not None:
             found[split] = f"{data.hub}@{data.revision or 'main'}/{data.config or 'default'}/{data.split(split)}"
             continue
@@ -133,7 +162,8 @@ def digest(task: settings.Reading, root: Path) -> dict[str, str]:
     return found
 
 
-def _normal(rows: Rows) -> Iterable[tuple[str, ...]]:
+def folded(rows: Rows) -> Iterable[tuple[str, ...]]:
+    """The text or texts of each row in a form in which case and blanks make no difference."""
     return _folded([rows.texts] if rows.pairs is None else [rows.texts, rows.pairs])
 
 
@@ -146,20 +176,24 @@ def _folded(columns: list[list[str]]) -> Iterable[tuple[str, ...]]:
     return zip(*([" ".join(text.split()).casefold() for text in column] for column in columns), strict=True)
 
 
-def _wanted(task: settings.Reading) -> dict[str, str]:
+def _wanted(task: settings.Reading, split: Split) -> dict[str, str]:
     pair = {} if task.text_pair is None else {"text_pair": task.text_pair}
-    return {"text": task.text, **pair, "label": task.label}
+    return {"text": task.text, **pair, **({} if split == "unlabelled" else {"label": task.label})}
 
 
 def _read(task: settings.Reading, root: Path, split: Split) -> _Read:
-    given = task.data.split(split)
+    given, wanted = task.data.split(split), _wanted(task, split)
     if task.data.hub is not None:
-        table, names = hub.read(task.data, given, _wanted(task))
-        return _Read(f"{task.data.hub}/{given}", table, names)
+        table, names = hub.read(task.data, given, wanted)
+        return _Read(f"{task.data.hub}/{given}", wanted, table, names)
     try:
-        return _Read(given, formats.read(root / given, _wanted(task), task.data.columns), None)
+        if split == "unlabelled":
+            table = formats.read_texts(root / given, wanted, task.data.columns, task.label)
+        else:
+            table = formats.read(root / given, wanted, task.data.columns)
     except OSError as error:
-        return _Read(given, formats.Table([], {}, [(None, unreadable(root / given, error))]), None)
+        table = formats.Table([], {}, [(None, unreadable(root / given, error))])
+    return _Read(given, wanted, table, None)
 
 
 def unreadable(path: Path, error: OSError) -> str:
@@ -177,13 +211,13 @@ def _names(task: settings.Reading, train: _Read) -> tuple[str, ...]:
     return task.labels or train.names or tuple(sorted(found))
 
 
-def _problems(task: settings.Reading, read: _Read, names: Sequence[str], *, training: bool = False) -> list[Problem]:
+def _problems(read: _Read, names: Sequence[str], *, training: bool = False) -> list[Problem]:
     """What is wrong with a split, in the order of its lines."""
     wrong = list(read.table.wrong)
     unread = {line for line, _ in wrong}
-    wrong += [fault for fault in _cells(read.table, _wanted(task), names) if fault[0] not in unread]
+    wrong += [fault for fault in _cells(read.table, read.wanted, names) if fault[0] not in unread]
     labels = read.table.values.get("label", [])
-    if not wrong and not labels:
+    if not wrong and not read.table.lines:
         wrong.append((None, "there are no rows."))
     if training and not wrong and len(set(labels)) == 1:
         wrong.append((None, f"every row has the label `{labels[0]}`. A classifier needs rows of two labels or more."))
@@ -194,7 +228,7 @@ def _problems(task: settings.Reading, read: _Read, names: Sequence[str], *, trai
     return problems
 
 
-def _cells(table: formats.Table, wanted: dict[str, str], names: Sequence[str]) -> Iterable[formats.Wrong]:
+def _cells(table: formats.Table, wanted: formats.Wanted, names: Sequence[str]) -> Iterable[formats.Wrong]:
     """Missing and empty values; labels that are not among the names, if those are known."""
     known = set(names)
     for key, values in table.values.items():

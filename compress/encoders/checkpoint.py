@@ -14,7 +14,13 @@ import torch
 import transformers
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 from transformers.utils import logging
 
@@ -83,6 +89,18 @@ def load_encoder(path_or_id: str | Path, *, labels: Sequence[str], revision: str
     _complain(weights, {"missing or of another shape": encoder, "not known": _unread(model, info)})
     if not known or any(key.startswith(heads) for key in gone):
         _renew(model)
+    return model
+
+
+def load_masked_lm(folder: Path) -> PreTrainedModel:
+    """The masked language model of a folder, in fp32 and eval mode.
+
+    Raises: InputError as `load` does; also if the folder holds an encoder alone, or under another head.
+    """
+    weights = source.weights(folder)
+    model, info = _pretrained(AutoModelForMaskedLM, folder, _config(folder), "sdpa")
+    lacking = {*info["missing_keys"], *_mismatched(info)}
+    _complain(weights, {"of a masked language model that are missing or of another shape": lacking})
     return model
 
 

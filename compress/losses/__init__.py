@@ -10,6 +10,9 @@ from typing import Any, Literal, TypeVar
 Reads = Literal["logits", "labels", "embeddings", "hidden_states", "attention_scores"]
 """What a loss compares: the logits with the teacher's or with the labels, or the inner states of both models."""
 
+UNLABELLED = -100
+"""The label of a row that has none: losses on labels leave the row out. PyTorch's `ignore_index`."""
+
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 
 

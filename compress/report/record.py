@@ -86,8 +86,10 @@ class Data(Closed):
     """Rows watched during training."""
     test: Split
     """Rows that the accuracy is computed on."""
+    unlabelled: Split | None = None
+    """Rows without labels, if the pipeline has some."""
     duplicates: Count = 0
-    """Test rows whose text is also among the training rows."""
+    """Test rows whose text is also among the training rows or the unlabelled ones."""
 
 
 class Epoch(Closed):

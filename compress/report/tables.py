@@ -309,7 +309,9 @@ def origin(record: Record) -> list[tuple[str, str]]:
             f"{_samples(record)} calls a number",
         ),
     ]
-    for name, split in (("training rows", data.train), ("validation rows", data.validation), ("test rows", data.test)):
+    splits = [("training rows", data.train), ("validation rows", data.validation), ("test rows", data.test)]
+    splits += [] if data.unlabelled is None else [("unlabelled rows", data.unlabelled)]
+    for name, split in splits:
         digest = f"SHA-256 {split.sha256[:12]}" if re.fullmatch("[0-9a-f]{64}", split.sha256) else split.sha256
         facts.append((name, f"{words.number(split.rows)}, {digest}"))
     facts.append(("test rows seen in training", words.number(data.duplicates)))

@@ -21,7 +21,8 @@ from compress.data import answers, sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
-from compress.run import shapes
+from compress.run import shapes, transfer
+from compress.run.steps import origins
 
 _ROWS = tuple(Reading.model_fields)
 """The keys of `task` that rows are read by."""
@@ -43,13 +44,14 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *_task(draft),
             *_rows(draft, read),
             *shapes.problems(draft),
+            *transfer.problems(draft),
             *_exports(draft),
             *_measure(draft),
             *_gate(draft),
         ],
         rows,
     )
-    for place, model in shapes.models(draft).items():
+    for place, model in {**shapes.models(draft), **transfer.models(draft)}.items():
         if model.scratch is None:
             try:
                 source.locate(model, draft.root)
@@ -69,8 +71,22 @@ def notes(loaded: Loaded) -> Iterator[str]:
             yield f"Note: teachers.{name}: no student's `distill.teachers` names it, so nothing is asked of it."
     for split, count in sources.overlaps(task, loaded.root).items():
         if count:
-            rows = "1 row has a text" if count == 1 else f"{count:,} rows have texts"
-            yield f"Note: {task.data.split(split)}: {rows} of the training rows."
+            yield f"Note: {task.data.split(split)}: {_with_texts(count)} of the training rows."
+    if task.data.unlabelled is not None:
+        for split, count in sources.overlaps(task, loaded.root, "unlabelled").items():
+            if count:
+                yield f"Note: {task.data.split(split)}: {_with_texts(count)} of the unlabelled rows, which students learn from."
+    used = {origin for student in loaded.settings.students.values() for origin in origins(loaded, student)}
+    for key, origin, there in (
+        ("task.data.unlabelled", "unlabelled", task.data.unlabelled),
+        ("augment", "augmented", loaded.settings.augment),
+    ):
+        if there is not None and origin not in used:
+            yield f"Note: {key}: no student's `distill.data` lists `{origin}`, so it is not used."
+
+
+def _with_texts(count: int) -> str:
+    return "1 row has a text" if count == 1 else f"{count:,} rows have texts"
 
 
 def available(loaded: Loaded) -> None:

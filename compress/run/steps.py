@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from compress import registry
 from compress.config.pipeline import Loaded
-from compress.config.settings import MAIN, Export, Student, Teacher
+from compress.config.settings import MAIN, Export, Origin, Student, Teacher, declared
 from compress.config.source import KeyPath
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "unlabelled"]
 Keys = Mapping[str, KeyPath]
 _TORCH = ("torch", "transformers", "tokenizers", "numpy", "datasets")
 
@@ -57,6 +57,7 @@ def steps(loaded: Loaded) -> list[Step]:
         if adviser.model is not None:
             whole = Teacher(use=adviser.use or name, model=adviser.model, train=adviser.train)
             found.append(_teacher(loaded, ("teachers", name), whole))
+    found += _augment(loaded)
     for name, student in loaded.settings.students.items():
         found.append(_distill(loaded, name, student))
         if student.prune is not None:
@@ -103,12 +104,40 @@ def _teacher(loaded: Loaded, path: tuple[str, ...], teacher: Teacher) -> Step:
     )
 
 
+def _augment(loaded: Loaded) -> Iterator[Step]:
+    """The step that makes new rows, if a student learns from them."""
+    augment = loaded.settings.augment
+    if augment is None or all("augmented" not in origins(loaded, one) for one in loaded.settings.students.values()):
+        return
+    yield Step(
+        name="augment",
+        stage="augment",
+        settings={"task": loaded.settings.task, "augment": augment},
+        keys={
+            **_at("task", keys=("text", "text_pair")),
+            **_at("augment", keys=("copies", "replace", "candidates")),
+            **_at("seed"),
+        },
+        inputs={} if augment.masked_lm else {"teacher": "teacher"},
+        splits=("train", "validation", "test"),
+        weights=(("augment", "masked_lm"),) if augment.masked_lm else (),
+        packages=_TORCH,
+    )
+
+
+def origins(loaded: Loaded, student: Student) -> tuple[Origin, ...]:
+    """Where the rows come from that a student learns from: as it says, else all that the pipeline has."""
+    unlabelled, augment = loaded.settings.task.data.unlabelled, loaded.settings.augment
+    return student.distill.origins(declared(unlabelled is not None, augment is not None))
+
+
 def _distill(loaded: Loaded, name: str, student: Student) -> Step:
     trainings = student.distill.trainings
     mappings = [each.layer_mapping if isinstance(each.layer_mapping, str) else "explicit" for each in trainings]
     losses = [loss for each in trainings for loss in each.losses]
     further = {adviser: loaded.settings.teachers[adviser] for adviser in _further(loaded, student)}
     called = {adviser: one.call for adviser, one in further.items() if one.call is not None}
+    learned = origins(loaded, student)
     return Step(
         name=f"distill/{name}",
         stage="distill",
@@ -122,8 +151,9 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
         inputs={
             "teacher": "teacher",
             "teachers": tuple(f"teachers/{adviser}" for adviser, one in further.items() if one.model is not None),
+            **({"augmented": "augment"} if "augmented" in learned else {}),
         },
-        splits=("train", "validation"),
+        splits=("train", "validation", *(("unlabelled",) if "unlabelled" in learned else ())),
         weights=(("students", name, "model"),) if student.model else (),
         files=tuple(("teachers", adviser, "predictions") for adviser, one in further.items() if one.predictions),
         plugins=(
@@ -151,7 +181,7 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
                 "students",
                 name,
                 "distill",
-                keys=("losses", "layer_mapping", "temperature", "teachers", "phases", "cache"),
+                keys=("losses", "layer_mapping", "temperature", "teachers", "data", "phases", "cache"),
             ),
             **called,
             **_at("students", name, "prune"),
@@ -216,7 +246,7 @@ def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
         settings={"task": loaded.settings.task, "measure": loaded.settings.measure},
         keys={**_TASK, **_at("task", "metric"), **_at("measure"), **_at("seed")},
         inputs={"teacher": "teacher", "exports": tuple(step.name for step in exports)},
-        splits=("train", "validation", "test"),
+        splits=("train", "validation", "test", *(("unlabelled",) if task.data.unlabelled is not None else ())),
         plugins=(*plugins, *(registry.TARGETS.module(target) for target in {"pytorch", *targets})),
         packages=(*_TORCH, *(package for target in targets for package in registry.TARGETS.load(target).packages)),
         machine=True,

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate
+from compress.data.batches import Encoded, collate, encode
 from compress.encoders import checkpoint, source
 from compress.encoders.families import calls, configured, shape_of
 from compress.encoders.initialize import first_weights
@@ -19,6 +19,7 @@ from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
+from compress.stages.transfer import transfer
 from compress.stages.voices import voices
 
 _START_ROWS = 1024
@@ -34,10 +35,11 @@ class Settings(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The fine-tuned teacher, and further ones by the steps that made them."""
+    """The fine-tuned teacher, further ones by the steps that made them, and the augmented rows if there are some."""
 
     teacher: Path
     teachers: Mapping[str, Path] = MappingProxyType({})
+    augmented: Path | None = None
 
 
 def distill(settings: Settings, needs: Needs, context: Context) -> None:
@@ -49,9 +51,13 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
     rows = encoded("train", task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", task, context.root, tokenizer, teacher, "the teacher")
-    others = voices(settings.student.distill, settings.teachers, needs.teachers, task, labels_of(teacher), context)
+    learned = transfer(task, settings.student.distill, needs.augmented, context.root)
+    others = voices(
+        settings.student.distill, settings.teachers, needs.teachers, task, learned.rows, labels_of(teacher), context
+    )
     student = _start(settings, teacher, tokenizer, rows, context)
-    history = learn(student, teacher, rows, validation, settings.student.distill, context, others)
+    whole = encode(learned.rows, tokenizer, task, token_types=rows.types is not None)
+    history = learn(student, teacher, whole, validation, settings.student.distill, context, others, learned.parts)
     write(context.out, student, tokenizer, history)
 
 

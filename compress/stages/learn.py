@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from compress.config.settings import MAIN, Distill
+from compress.config.settings import MAIN, Distill, Origin
 from compress.data.batches import Encoded
+from compress.errors import InputError
 from compress.files import read_json, write_json
+from compress.losses import UNLABELLED
 from compress.stages.context import Context
 from compress.stages.material import session
 from compress.training.devices import place
@@ -34,14 +36,19 @@ def learn(
     settings: Distill,
     context: Context,
     voices: Mapping[str, Voice] = MappingProxyType({}),
+    parts: Mapping[Origin, range] = MappingProxyType({}),
 ) -> History:
     """Train the student in place, phase after phase; `voices` give the logits of further teachers on the same rows.
+
+    `parts` tells which rows come from where, for trainings that ask for some of them.
 
     What is read of teachers is found once where that saves time, and kept in the work folder, which belongs to one
     teacher and one set of rows.
     Raises: InputError, before anything is computed, with all that does not fit
     """
     trainings = settings.trainings
+    learned = [_part(rows, each, parts) for each in trainings]
+    _check_labels(learned, trainings)
 
     def module(training: Distill, logits: Tensor | None, states: States | None = None) -> Distillation:
         return Distillation(student, teacher, training, seed=context.seed, teacher_logits=logits, teacher_states=states)
@@ -58,8 +65,24 @@ def learn(
         inner = states if reads(each) - {"logits"} else None
         kept = kept or (inner is not None and "logits" in reads(each))
         modules.append(module(each, averaged(each.teachers, voices) if kept else None, inner))
-    history = train_in_turn(modules, rows, validation, trainings, session(context))
+    history = train_in_turn(modules, learned, validation, trainings, session(context))
     return replace(history, notes=[*history.notes, *notes])
+
+
+def _part(rows: Encoded, training: Distill, parts: Mapping[Origin, range]) -> Encoded:
+    """The rows of one training."""
+    asked = training.data or tuple(parts)
+    return rows if set(asked) >= parts.keys() else rows.part([row for origin in asked for row in parts[origin]])
+
+
+def _check_labels(learned: Sequence[Encoded], trainings: Sequence[Distill]) -> None:
+    """Raises: InputError if a training has rows without labels, and all its losses read labels"""
+    for rows, training in zip(learned, trainings, strict=True):
+        if (rows.labels == UNLABELLED).any() and not reads(training):
+            raise InputError(
+                f"there are rows without labels, and the losses {', '.join(training.losses)} learn from labels alone. "
+                "Give `data: [train]`, or a loss that reads the teacher's answers, such as `soft_label`."
+            )
 
 
 def _stored(training: Distill, worth: bool) -> bool:

@@ -16,6 +16,7 @@ from compress.bench import machine, memory, timer
 from compress.config import settings
 from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
+from compress.data.sources import Rows
 from compress.encoders import checkpoint
 from compress.files import read_json, write_json
 from compress.report.record import REFERENCE, TEACHER, pack
@@ -64,6 +65,21 @@ class _Candidate(NamedTuple):
         return registry.TARGETS.load(self.target).open(self.file, self.settings, threads=threads)
 
 
+def _splits(task: settings.Task, root: Path) -> dict[sources.Split, Rows]:
+    """The rows that models learned from and are judged on."""
+    named = (*sources.SPLITS, *(("unlabelled",) if task.data.unlabelled is not None else ()))
+    return {split: sources.load(task, root, split) for split in named}
+
+
+def _data(splits: Mapping[sources.Split, Rows], digests: Mapping[str, str]) -> dict[str, Any]:
+    """What the report says of the rows."""
+    learned = sources.joined([rows for split, rows in splits.items() if split in ("train", "unlabelled")])
+    return {
+        **{split: {"rows": len(rows), "sha256": digests[split]} for split, rows in splits.items()},
+        "duplicates": sources.duplicates(learned, splits["test"]),
+    }
+
+
 def measure(settings: Settings, needs: Needs, context: Context) -> None:
     """Answer every test row with every export and with the teacher in PyTorch, then time them in interleaved rounds.
 
@@ -75,7 +91,7 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
     labels = labels_of(model)
     parameters = checkpoint.parameters(model)
     del model
-    splits = {split: sources.load(task, context.root, split) for split in sources.SPLITS}
+    splits = _splits(task, context.root)
     rows = encode(splits["test"], tokenizer, task, token_types=True)  # sessions leave aside what they do not take
     steps = _Steps(context.notify, 2 * len(candidates) + len(_shapes(settings.measure)) + 1)
     samples = [_shaped(rows, *shape, context.seed) for shape in _shapes(settings.measure)]
@@ -104,15 +120,12 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
         )
     for variant, cells in zip(variants, _latencies(candidates, rows, settings, context.seed, steps), strict=True):
         variant |= cells
-    digests = sources.digest(task, context.root)
-    data: dict[str, Any] = {split: {"rows": len(rows), "sha256": digests[split]} for split, rows in splits.items()}
-    data["duplicates"] = sources.duplicates(splits["train"], splits["test"])
     write_json(
         context.out / MEASUREMENTS,
         {
             "machine": asdict(machine.describe()),
             "labels": labels,
-            "data": data,
+            "data": _data(splits, sources.digest(task, context.root)),
             "gold": pack(rows.labels),
             "variants": variants,
         },

@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate
+from compress.data.batches import Encoded, collate, encode
 from compress.encoders import checkpoint
 from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
@@ -21,6 +21,7 @@ from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import encoded, labels_of, tokenizer_of, write
+from compress.stages.transfer import transfer
 from compress.stages.voices import voices
 
 STRUCTURE = "structure.json"
@@ -36,11 +37,12 @@ class Settings(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The fine-tuned teacher, the distilled student, and further teachers by the steps that made them."""
+    """The fine-tuned teacher, the distilled student, further teachers by the steps that made them, and augmented rows."""
 
     teacher: Path
     student: Path
     teachers: Mapping[str, Path] = MappingProxyType({})
+    augmented: Path | None = None
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
@@ -58,10 +60,14 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
     learning = _recovery(settings.student.distill, asked.recover)
-    others = voices(learning, settings.teachers, needs.teachers, settings.task, labels_of(teacher), context)
+    learned = transfer(settings.task, learning, needs.augmented, context.root)
+    others = voices(
+        learning, settings.teachers, needs.teachers, settings.task, learned.rows, labels_of(teacher), context
+    )
     smaller = _cut(student, rows, asked, context.seed)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    history = learn(smaller, teacher, rows, validation, learning, context, others)
+    whole = encode(learned.rows, tokenizer, settings.task, token_types=rows.types is not None)
+    history = learn(smaller, teacher, whole, validation, learning, context, others, learned.parts)
     write(context.out, smaller, tokenizer, history)
     write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
 
@@ -80,7 +86,9 @@ def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: i
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
     """What the student learned last, by the recovery's training settings: a phase before it prepared what is there."""
-    own = distill.trainings[-1].model_dump(include={"losses", "layer_mapping", "temperature", "teachers", "cache"})
+    own = distill.trainings[-1].model_dump(
+        include={"losses", "layer_mapping", "temperature", "teachers", "data", "cache"}
+    )
     return settings.Distill(**own, **recover.model_dump())
 
 

@@ -10,6 +10,7 @@ from compress.config.settings import Pipeline
 from compress.files import read_json, write_text
 from compress.report import html, markdown, picture, record, verdict
 from compress.report.record import Epoch, Stage, Structure
+from compress.stages.augment import SUMMARY
 from compress.stages.context import Context
 from compress.stages.material import HISTORY
 from compress.stages.measure import MEASUREMENTS
@@ -95,7 +96,18 @@ def _stages(needs: Needs) -> Iterator[Stage]:
             passes = " + ".join(f"{phase['epochs'][-1]['epoch']:g}" for phase in history["phases"])
             notes.append(f"{len(history['phases'])} phases of {passes} epochs")
         notes += history.get("notes", [])
+        if (folder / SUMMARY).is_file():
+            notes.append(_augmented(read_json(folder / SUMMARY)))
         yield Stage(name=step, seconds=made.manifest.seconds if made else 0, history=epochs, notes=tuple(notes))
+
+
+def _augmented(made: Mapping[str, Any]) -> str:
+    out = made["left_out"]
+    return (
+        f"{made['rows']:,} new rows from {made['training_rows']:,}, {made['replaced'] / made['words']:.0%} of their words "
+        f"replaced; left out {out['unchanged']:,} that came out unchanged, {out['like_a_training_row_or_another_copy']:,} "
+        f"like a training row or each other, {out['like_a_validation_or_test_row']:,} like a validation or test row"
+    )
 
 
 def _structures(pipeline: Pipeline, needs: Needs) -> Iterator[tuple[str, Structure]]:

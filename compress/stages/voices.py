@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compress.config import settings
-from compress.data import answers, sources
+from compress.data import answers
 from compress.data.batches import encode
 from compress.data.sources import Rows
 from compress.encoders import checkpoint
@@ -26,10 +26,11 @@ def voices(
     teachers: Mapping[str, settings.FurtherTeacher],
     folders: Mapping[str, Path],
     task: settings.Task,
+    rows: Rows,
     labels: list[str],
     context: Context,
 ) -> dict[str, Voice]:
-    """For each further teacher that a student learns from, what gives its logits on the training rows.
+    """For each further teacher that a student learns from, what gives its logits on the rows it is trained on.
 
     Nothing is asked of them yet, but files are read and programs found. `folders` are those of
     the steps that fine-tuned the models, by the step's name.
@@ -37,7 +38,6 @@ def voices(
     """
     if not distill.advisers:
         return {}
-    rows = sources.load(task, context.root, "train")
     found: dict[str, Voice] = {}
     problems: list[Problem] = []
     for name in distill.advisers:

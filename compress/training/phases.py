@@ -20,26 +20,26 @@ SEAL = "finished.json"
 
 def train_in_turn(
     modules: Sequence[nn.Module],
-    rows: Encoded,
+    rows: Sequence[Encoded],
     validation: Encoded,
     trainings: Sequence[settings.Train],
     session: Session,
 ) -> History:
-    """Train modules around one and the same student, each by its own settings, in place.
+    """Train modules around one and the same student, each on its own rows by its own settings, in place.
 
     With several of them each has a folder of its own below the work folder, where its weights stay after its end. What
     an earlier one learned beside the student, such as projections, a later one starts from if it has the like.
     Raises: as `train`
     """
     if len(modules) == 1:
-        return train(modules[0], rows, validation, trainings[0], session)
+        return train(modules[0], rows[0], validation, trainings[0], session)
     histories: list[History] = []
     learned: dict[str, Tensor] = {}
-    for number, (module, training) in enumerate(zip(modules, trainings, strict=True), 1):
+    for number, (module, part, training) in enumerate(zip(modules, rows, trainings, strict=True), 1):
         own = module.state_dict()
         like = {name: weight for name, weight in learned.items() if name in own and own[name].shape == weight.shape}
         module.load_state_dict(like, strict=False)
-        histories.append(_once(module, rows, validation, training, _part(session, number, len(modules))))
+        histories.append(_once(module, part, validation, training, _part(session, number, len(modules))))
         learned |= {name: weight for name, weight in module.state_dict().items() if not name.startswith("student.")}
     return joined(histories)
 

@@ -211,7 +211,7 @@ class _Numbered:
         return len(self.rows)
 
     def __getitem__(self, number: int) -> tuple[int, dict[str, Any]]:
-        return number, self.rows[number]
+        return self.rows.number(number), self.rows[number]
 
 
 def _arguments(train: settings.Train, session: Session) -> TrainingArguments:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from compress.errors import ShapeMismatch
+from compress.losses import UNLABELLED
 from compress.registry import LOSSES
 
 ROWS, TOKENS, WIDTH, HEADS = 3, 5, 8, 2
@@ -134,3 +135,22 @@ def test_docstring_says_everything(name):
         assert section in text
     assert "section" in text.split("Source:")[1]
     assert "arXiv:" in text or "doi:" in text
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES.names() if LOSSES.load(name).reads == "labels"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_rows_without_a_label_never_count(name, smoothing):
+    formula = LOSSES.load(name)
+    options = {"label_smoothing": smoothing} if "label_smoothing" in inspect.signature(formula).parameters else {}
+    student, labels = states("labels", 0).requires_grad_(), target(formula)
+    whole = formula(student[1:], labels[1:], **options)
+    labels[0] = UNLABELLED
+    value = formula(student, labels, **options)
+    value.backward()
+    torch.testing.assert_close(value, whole)
+    assert (student.grad[0] == 0).all()
+    student.grad = None
+    nothing = formula(student, torch.full_like(labels, UNLABELLED), **options)
+    nothing.backward()
+    assert nothing.item() == 0
+    assert (student.grad == 0).all()

@@ -119,3 +119,12 @@ def test_a_number_says_where_it_comes_from():
     hub = REPORT.data.test.model_copy(update={"sha256": "org/set@main/test"})
     other = REPORT.model_copy(update={"data": REPORT.data.model_copy(update={"test": hub})})
     assert dict(tables.origin(other))["test rows"] == "200, org/set@main/test"
+
+
+def test_unlabelled_rows_are_told_of_where_there_are_some():
+    def names(report):
+        return [name for name, _ in tables.origin(report)]
+
+    assert "unlabelled rows" not in names(REPORT)
+    more = REPORT.data.model_copy(update={"unlabelled": REPORT.data.train})
+    assert "unlabelled rows" in names(REPORT.model_copy(update={"data": more}))

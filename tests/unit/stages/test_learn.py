@@ -105,3 +105,44 @@ def test_what_does_not_fit_in_the_last_phase_is_told_before_anybody_is_asked(tmp
     with pytest.raises(InputError, match="names a layer that the teacher of 2 layers does not have"):
         learned(tmp_path, told, {"big": voice}, phases=phases, teachers={"big": 1})
     assert told == []
+
+
+def test_rows_without_labels_need_a_loss_on_the_teachers_answers(tmp_path: Path) -> None:
+    ids, starts = np.full(6, 7, np.int32), np.array([0, 3, 6])
+    half = Encoded(ids, None, starts, np.array([1, -100]), pad_id=0)
+    labelled = Encoded(ids, None, starts, np.array([1, 0]), pad_id=0)
+    context = Context("distill/tiny", tmp_path, tmp_path / "work", tmp_path, 0, lambda *_: None)
+    teacher, settings = tiny.model(), Distill(losses={"hard_label": 1}, epochs=1)
+    with pytest.raises(InputError, match=r"hard_label learn from labels alone\. Give `data: \[train\]`"):
+        learn(tiny.model(layers=1), teacher, half, labelled, settings, context)
+    both = Distill(losses={"hard_label": 1, "soft_label": 1}, epochs=1, batch_size=1, precision="fp32")
+    history = learn(tiny.model(layers=1), teacher, half, labelled, both, context)
+    assert history.steps == 2
+    assert np.isfinite(history.epochs[0].parts["hard_label"])
+
+
+def test_each_phase_learns_from_its_own_rows_and_their_stored_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[tuple[Encoded, Tensor]] = []
+
+    def train_in_turn(modules: Any, parts: Any, *_: Any) -> History:
+        trained.extend((part, module.teacher_logits) for module, part in zip(modules, parts, strict=True))
+        return History(0, 0, 0, 0.0, "fp32", 1, [])
+
+    monkeypatch.setattr(stage, "train_in_turn", train_in_turn)
+    whole, teacher = rows(24, 0), tiny.model()
+    settings = Distill.model_validate(
+        {"epochs": 2, "phases": [{"data": ["augmented", "train"]}, {"data": ["unlabelled"], "epochs": 3}]}
+    )
+    context = Context("distill/tiny", tmp_path, tmp_path / "work", tmp_path, 0, lambda *_: None)
+    parts = {"train": range(10), "unlabelled": range(10, 18), "augmented": range(18, 24)}
+    learn(tiny.model(layers=1), teacher, whole, rows(8, 1), settings, context, parts=parts)
+    numbers = [[part.number(row) for row in range(len(part))] for part, _ in trained]
+    assert numbers == [[*range(18, 24), *range(10)], list(range(10, 18))]
+    for part, logits in trained:
+        for row in range(len(part)):
+            assert part[row] == whole[part.number(row)]
+            with torch.no_grad():
+                answer = teacher(input_ids=torch.tensor([part[row]["input_ids"]])).logits[0]
+            torch.testing.assert_close(logits[part.number(row)], answer, rtol=0.02, atol=0.02)

@@ -8,9 +8,11 @@ import pytest
 import tiny
 
 from compress.config import settings
+from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
 from compress.quantization.dynamic import dynamic
+from compress.report import record
 from compress.stages import measure
 from compress.targets.onnxruntime import onnxruntime
 
@@ -51,3 +53,17 @@ def test_every_row_and_every_round_is_told(rows: Encoded, candidate: measure._Ca
     measure._latencies([candidate], rows, asked, 0, steps)
     assert told[4:6] == [(0, 3, "timing at 1 x 8, round 5 of 5"), (1, 3, "timed at 1 x 8")]
     assert told[-2:] == [(1, 3, "timing on real rows, round 200 of 200"), (2, 3, "timed on real rows")]
+
+
+def test_test_rows_among_the_unlabelled_ones_count_as_seen(tmp_path: Path) -> None:
+    files = {"train.tsv": "label\ttext\na\tone\nb\ttwo\n", "test.tsv": "label\ttext\na\tTWO\nb\tthree\na\tfour\n"}
+    for name, text in {**files, "more.txt": "three\nfive\n"}.items():
+        (tmp_path / name).write_text(text)
+    for unlabelled, seen in ((None, 1), ("more.txt", 2)):
+        data = settings.Data(train="train.tsv", validation="test.tsv", unlabelled=unlabelled)
+        task = settings.Task(type="text-classification", data=data)
+        found = record.Data.model_validate(
+            measure._data(measure._splits(task, tmp_path), sources.digest(task, tmp_path))
+        )
+        assert found.duplicates == seen
+        assert (found.unlabelled.rows if found.unlabelled else None) == (2 if unlabelled else None)

@@ -1,4 +1,4 @@
-"""What the report says of trainings."""
+"""What the report says of stages."""
 
 import json
 from pathlib import Path
@@ -30,3 +30,12 @@ def test_phases_and_notes_are_told(tmp_path: Path) -> None:
     )
     assert [point.epoch for point in first.history] == [1, 2, 2.5]
     assert second.notes == ()
+
+
+def test_the_counts_of_an_augmentation_are_told() -> None:
+    left_out = {"unchanged": 5, "like_a_training_row_or_another_copy": 1, "like_a_validation_or_test_row": 2}
+    made = {"rows": 1220, "training_rows": 640, "words": 700, "replaced": 350, "left_out": left_out}
+    assert report._augmented(made) == (
+        "1,220 new rows from 640, 50% of their words replaced; left out 5 that came out unchanged, 1 like a training row "
+        "or each other, 2 like a validation or test row"
+    )

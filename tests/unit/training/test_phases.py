@@ -33,7 +33,7 @@ def trained(rows: Make, work: Path, notify: Any = quiet) -> tuple[nn.Module, His
     student, teacher = tiny.model(hidden=16, seed=1), tiny.model()
     modules = [Distillation(student, teacher, training) for training in SETTINGS.trainings]
     session = Session(work, seed=3, notify=notify)
-    return student, train_in_turn(modules, rows(), rows(12, seed=1), SETTINGS.trainings, session), modules
+    return student, train_in_turn(modules, [rows()] * 3, rows(12, seed=1), SETTINGS.trainings, session), modules
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
