@@ -26,7 +26,10 @@ class Captured:
     """(b, h, t, s)."""
     keys: list[Tensor] = field(default_factory=list)
     """(b, h, t, s)."""
+    values: list[Tensor] = field(default_factory=list)
+    """(b, h, t, s)."""
     entered: Tensor | None = None
+    left: Tensor | None = None
 
     @property
     def embeddings(self) -> Tensor:
@@ -38,19 +41,36 @@ class Captured:
             raise RuntimeError("no embeddings were captured: ask for `embeddings=True`, then call the model")
         return self.entered
 
+    @property
+    def sentence(self) -> Tensor:
+        """(b, d) the first token's state in what the encoder puts out.
+
+        Raises: RuntimeError if it was not asked for, or before the first forward pass.
+        """
+        if self.left is None:
+            raise RuntimeError("no sentence was captured: ask for `sentence=True`, then call the model")
+        return self.left
+
     def clear(self) -> None:
         """Forget everything."""
-        self.hidden_states, self.queries, self.keys, self.entered = [], [], [], None
+        self.hidden_states, self.queries, self.keys, self.values = [], [], [], []
+        self.entered = self.left = None
 
 
 @contextmanager
 def capture(
-    model: PreTrainedModel, *, hidden_states: bool = False, attention_scores: bool = False, embeddings: bool = False
+    model: PreTrainedModel,
+    *,
+    hidden_states: bool = False,
+    attention_scores: bool = False,
+    relations: bool = False,
+    embeddings: bool = False,
+    sentence: bool = False,
 ) -> Iterator[Captured]:
     """Read the inside of every forward pass of the model (or of its encoder) while the context lasts.
 
     Each forward pass replaces what the one before left; what was read last stays readable after the context.
-    `attention_scores` records queries and keys, which the scores are made of.
+    `attention_scores` records queries and keys, which the scores are made of; `relations` queries, keys and values.
     Raises: InputError if the architecture is not known.
     """
     captured, size = Captured(), head_size(model.config)
@@ -74,6 +94,12 @@ def capture(
     def key(_module: nn.Module, _args: Any, output: Tensor) -> None:
         captured.keys.append(split(output))
 
+    def value(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        captured.values.append(split(output))
+
+    def finish(_module: nn.Module, _args: Any, output: Any) -> None:
+        captured.left = output[0][:, 0]
+
     with ExitStack() as hooks:
         hooks.enter_context(base(model).register_forward_pre_hook(start))
         if embeddings:
@@ -81,8 +107,11 @@ def capture(
         if hidden_states:
             for layer in layers(model):
                 hooks.enter_context(layer.register_forward_hook(leave))
-        if attention_scores:
-            for part in parts(model):
-                hooks.enter_context(part.query.register_forward_hook(query))
-                hooks.enter_context(part.key.register_forward_hook(key))
+        for part in parts(model) if attention_scores or relations else ():
+            hooks.enter_context(part.query.register_forward_hook(query))
+            hooks.enter_context(part.key.register_forward_hook(key))
+            if relations:
+                hooks.enter_context(part.value.register_forward_hook(value))
+        if sentence:
+            hooks.enter_context(base(model).register_forward_hook(finish))
         yield captured

@@ -48,7 +48,8 @@ def problems(draft: Draft) -> Iterator[Problem]:
             asked = student.architecture.model_dump(exclude_none=True)
             own = Outline(teacher.architecture.model_copy(update=asked), family=teacher.family)
             yield from _start(draft, path, student, own.architecture, teacher)
-        yield from _learning(draft, path, own.architecture, teacher.architecture)
+        starts = student is None or (student.model is None and student.start != "random")
+        yield from _learning(draft, path, own.architecture, teacher.architecture, starts)
         yield from _pruning(draft, (*path, "prune"), own)
 
 
@@ -145,28 +146,54 @@ def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, tea
                     f"{number} is not the teacher's {taken}, and `start: layers` copies its layers as they are. "
                     "Leave it out, or give `start: pca`.",
                 )
-    if student.start_layers is not None:
+    if student.start_layers == "measured":
+        yield from _measured(draft, (*path, "start_layers"), student, own.layers, teacher)
+    elif student.start_layers is not None:
         yield from _listed(draft, (*path, "start_layers"), student.start_layers, own.layers, whole.layers)
 
 
+def _measured(draft: Draft, path: KeyPath, student: Student, count: int | None, teacher: Outline) -> Iterator[Problem]:
+    """Layers that are to be chosen where there is no choice."""
+    row, deep, what = families.FAMILIES.get(teacher.family or ""), teacher.architecture.layers, ""
+    if student.start == "random":
+        what = "`start: random` takes no layers. Leave out one of the two."
+    elif row is not None and row.shared_layers:
+        what = (
+            f"all layers of {row.model_type} are one, called again and again: there is nothing to choose. Leave it out."
+        )
+    elif count and deep and count > deep:
+        what = f"a student of {count} layers cannot start from a choice of {deep}. List {count} layers."
+    if what:
+        yield Problem(draft.document.where(path), what)
+
+
 def _listed(
-    draft: Draft, path: KeyPath, layers: Sequence[int], count: int | None, deep: int | None
+    draft: Draft, path: KeyPath, layers: Sequence[int | None], count: int | None, deep: int | None
 ) -> Iterator[Problem]:
     """A list of teacher layers that is not one for each of the student's, or names layers that are not there."""
     if count is not None and len(layers) != count:
         what = f"lists {len(layers)} teacher layers for a student of {count} layers. List {count}."
         yield Problem(draft.document.where(path), what)
     for index, layer in enumerate(layers):
-        if deep is not None and layer >= deep:
+        if deep is not None and layer is not None and layer >= deep:
             what = f"the teacher has no layer {layer}. Its {deep} layers are 0 to {deep - 1}."
             yield Problem(draft.document.where((*path, index)), what)
 
 
-def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
-    """What the student is to learn from layers that do not match, and settings that none of its losses reads."""
+def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture, starts: bool) -> Iterator[Problem]:
+    """What the student is to learn from layers that do not match, and settings that none of its losses reads.
+
+    `starts`: whether it starts from its teacher's layers.
+    """
     mapped = draft.part(Distill, (*path, "distill"), ("layer_mapping",))
     if mapped is not None:
-        yield from _mapping(draft, (*path, "distill", "layer_mapping"), mapped.layer_mapping, own, whole)
+        where = (*path, "distill", "layer_mapping")
+        if mapped.layer_mapping != "start":
+            yield from _mapping(draft, where, mapped.layer_mapping, own, whole)
+        elif not starts:
+            what = "`start` needs a student that starts from its teacher's layers. Give another mapping, or a list."
+            yield Problem(draft.document.where(where), what)
+    yield from _relations(draft, (*path, "distill"), own, whole)
     prune = draft.part(Prune, (*path, "prune"))
     learned = draft.part(Distill, (*path, "distill"), ("losses", "label_smoothing"))
     if learned is not None:
@@ -208,21 +235,42 @@ def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
 
 
 def _mapping(
-    draft: Draft, path: KeyPath, rule: str | Sequence[int], own: Architecture, whole: Architecture
+    draft: Draft, path: KeyPath, rule: str | Sequence[int | None], own: Architecture, whole: Architecture
 ) -> Iterator[Problem]:
     if not isinstance(rule, str):
         yield from _listed(draft, path, rule, own.layers, whole.layers)
-    elif own.layers and whole.layers:
-        try:
-            registry.MAPPINGS.load(rule)(own.layers, whole.layers)
-        except InputError as error:
-            yield Problem(draft.document.where(path), str(error))
+        if rule and all(layer is None for layer in rule):
+            yield Problem(draft.document.where(path), "lets no layer learn. Name a teacher layer for at least one.")
+        return
+    try:
+        chosen = registry.MAPPINGS.load(rule)
+        if own.layers and whole.layers and chosen.reads == "counts":
+            chosen(own.layers, whole.layers)
+    except InputError as error:
+        yield Problem(draft.document.where(path), str(error))
 
 
-def _takes(loss: str, option: str) -> bool:
-    """Whether a loss's signature names a setting, by its source: importing it imports torch."""
+def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
+    """Relation heads that widths cannot be divided into."""
+    learned = draft.part(Distill, path, ("losses", "relation_heads"))
+    if (
+        learned is None
+        or not learned.relation_heads
+        or not any(_takes(loss, "relation_heads") for loss in learned.losses)
+    ):
+        return
+    for who, width in (("student", own.hidden), ("teacher", whole.hidden)):
+        if width and width % learned.relation_heads:
+            what = (
+                f"{learned.relation_heads} does not divide the {who}'s width, {width}. Leave it out, or give a divisor."
+            )
+            yield Problem(draft.document.where((*path, "relation_heads")), what)
+
+
+def _takes(loss: str, option: str, *, unknown: bool = True) -> bool:
+    """Whether a loss's signature names a setting, by its source: importing it imports torch. A third party's is `unknown`."""
     file = registry.ROOT / "losses" / f"{loss}.py"
-    if not file.is_file():  # a third party's, which may
-        return True
+    if not file.is_file():
+        return unknown
     functions = [node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]
     return any(option == key.arg for made in functions if made.name == loss for key in made.args.kwonlyargs)

@@ -90,7 +90,10 @@ def _teacher(loaded: Loaded) -> Step:
 
 
 def _distill(loaded: Loaded, name: str, student: Student) -> Step:
-    mapping = student.distill.layer_mapping if isinstance(student.distill.layer_mapping, str) else "explicit"
+    rule = student.distill.layer_mapping
+    mappings = {rule} if isinstance(rule, str) else set()
+    if not mappings or rule == "start":  # which comes down to a list
+        mappings.add("explicit")
     return Step(
         name=f"distill/{name}",
         stage="distill",
@@ -105,7 +108,7 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
         weights=(("students", name, "model"),) if student.model else (),
         plugins=(
             registry.TASKS.module(loaded.settings.task.type),
-            registry.MAPPINGS.module(mapping),
+            *(registry.MAPPINGS.module(mapping) for mapping in sorted(mappings)),
             *(registry.LOSSES.module(loss) for loss in student.distill.losses),
         ),
         packages=(*_TORCH, "accelerate"),
@@ -122,7 +125,7 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
         settings=distill.settings,
         keys={
             **_TASK,
-            **_at("students", name, "distill", keys=("losses", "layer_mapping", "temperature")),
+            **_at("students", name, "distill", keys=("losses", "layer_mapping", "temperature", "relation_heads")),
             **_at("students", name, "prune"),
             **_at("seed"),
         },

@@ -12,11 +12,12 @@ from compress.config import settings
 from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint, source
 from compress.encoders.families import configured, shape_of
-from compress.encoders.initialize import evenly, first_weights
+from compress.encoders.initialize import first_weights
 from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
+from compress.stages.start import mapped_to_start, start_layers
 
 _START_ROWS = 1024
 _START_BATCH = 64
@@ -38,14 +39,15 @@ class Needs(NamedTuple):
 def distill(settings: Settings, needs: Needs, context: Context) -> None:
     """Give a student its first weights and train it on the losses between it and its teacher.
 
-    Writes a model folder with its tokenizer and `history.json`.
+    Writes a model folder with its tokenizer, `history.json` and, if it starts from its teacher's layers, `start.json`.
     """
     task = settings.task
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
     rows = encoded("train", task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", task, context.root, tokenizer, teacher, "the teacher")
-    student = _start(settings, teacher, tokenizer, rows, context)
-    history = learn(student, teacher, rows, validation, settings.student.distill, context)
+    student = _start(settings, teacher, tokenizer, rows, validation, context)
+    how = mapped_to_start(settings.student.distill, student, teacher, context.out)
+    history = learn(student, teacher, rows, validation, how, context)
     write(context.out, student, tokenizer, history)
 
 
@@ -54,6 +56,7 @@ def _start(
     teacher: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: Encoded,
+    validation: Encoded,
     context: Context,
 ) -> PreTrainedModel:
     """The student with its first weights."""
@@ -66,7 +69,9 @@ def _start(
     own, whole = shape_of(config), shape_of(teacher.config)
     same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
     start = student.start if student.start != "auto" else "layers" if same else "pca"
-    layers = student.start_layers or evenly(own.layers, whole.layers)
+    if start == "random":
+        return made
+    layers = start_layers(student, own.layers, teacher, validation, context)
     first_weights(made, teacher, start=start, layers=layers, batches=_batches(rows, context.seed))
     return made
 

@@ -19,6 +19,7 @@ from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import encoded, tokenizer_of, write
+from compress.stages.start import mapped_to_start
 
 STRUCTURE = "structure.json"
 _BATCH = 32
@@ -54,7 +55,8 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
     smaller = _cut(student, rows, asked, context.seed)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
+    how = mapped_to_start(_recovery(settings.student.distill, asked.recover), smaller, teacher, needs.student)
+    history = learn(smaller, teacher, rows, validation, how, context)
     write(context.out, smaller, tokenizer, history)
     write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
 
@@ -73,7 +75,7 @@ def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: i
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
     """The student's own losses with the recovery's training settings."""
-    own = distill.model_dump(include={"losses", "layer_mapping", "temperature"})
+    own = distill.model_dump(include={"losses", "layer_mapping", "temperature", "relation_heads"}, by_alias=True)
     return settings.Distill(**own, **recover.model_dump())
 
 

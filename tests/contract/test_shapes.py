@@ -15,7 +15,7 @@ from compress.encoders.families import FAMILIES, configured, shape_of
 from compress.encoders.initialize import evenly, first_weights
 from compress.errors import CompressError
 from compress.run import shapes
-from compress.training.objective import mapped
+from compress.training.matching import mapped
 
 STUDENTS: list[dict[str, Any]] = [
     {},

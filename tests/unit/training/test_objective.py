@@ -12,7 +12,9 @@ from compress.encoders.families import FAMILIES, configured
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, UnknownName
 from compress.registry import LOSSES
-from compress.training.objective import Distillation, common_heads, mapped
+from compress.training.heads import common_heads
+from compress.training.matching import mapped
+from compress.training.objective import Distillation
 
 ALL = dict.fromkeys(LOSSES.names(), 1.0)
 LABELS = torch.tensor([0, 1, 2])
