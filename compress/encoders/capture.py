@@ -30,6 +30,7 @@ class Captured:
     """(b, h, t, s)."""
     entered: Tensor | None = None
     left: Tensor | None = None
+    """(b, t, d) what the encoder puts out."""
 
     @property
     def embeddings(self) -> Tensor:
@@ -49,7 +50,7 @@ class Captured:
         """
         if self.left is None:
             raise RuntimeError("no sentence was captured: ask for `sentence=True`, then call the model")
-        return self.left
+        return self.left[:, 0]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -98,7 +99,7 @@ def capture(
         captured.values.append(split(output))
 
     def finish(_module: nn.Module, _args: Any, output: Any) -> None:
-        captured.left = output[0][:, 0]
+        captured.left = output[0]
 
     with ExitStack() as hooks:
         hooks.enter_context(base(model).register_forward_pre_hook(start))

@@ -253,11 +253,9 @@ def _mapping(
 def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
     """Relation heads that widths cannot be divided into."""
     learned = draft.part(Distill, path, ("losses", "relation_heads"))
-    if (
-        learned is None
-        or not learned.relation_heads
-        or not any(_takes(loss, "relation_heads") for loss in learned.losses)
-    ):
+    if learned is None or not learned.relation_heads:
+        return
+    if not any(_takes(loss, "relation_heads", foreign=False) for loss in learned.losses):
         return
     for who, width in (("student", own.hidden), ("teacher", whole.hidden)):
         if width and width % learned.relation_heads:
@@ -267,10 +265,10 @@ def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architectu
             yield Problem(draft.document.where((*path, "relation_heads")), what)
 
 
-def _takes(loss: str, option: str, *, unknown: bool = True) -> bool:
-    """Whether a loss's signature names a setting, by its source: importing it imports torch. A third party's is `unknown`."""
+def _takes(loss: str, option: str, *, foreign: bool = True) -> bool:
+    """Whether a loss's signature names a setting, by its source: importing it imports torch. A third party's: `foreign`."""
     file = registry.ROOT / "losses" / f"{loss}.py"
     if not file.is_file():
-        return unknown
+        return foreign
     functions = [node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]
     return any(option == key.arg for made in functions if made.name == loss for key in made.args.kwonlyargs)

@@ -38,7 +38,7 @@ def start_layers(
     """The teacher layers that a student of so many layers starts from; writes `start.json`.
 
     Layers that are measured are found once: the work folder keeps them for when the stage goes on after an interruption.
-    Raises: InputError if they are to be measured and there is nothing to choose
+    Raises: InputError if they are to be measured and there is nothing to choose from
     """
     if student.start_layers != "measured":
         listed = student.start_layers or evenly(count, calls(teacher.config))
@@ -63,8 +63,13 @@ def _measured(count: int, teacher: PreTrainedModel, validation: Encoded, distill
         )
     finally:
         teacher.to(before)  # type: ignore[arg-type]
+    best, asked = found[0], min(len(validation), subsets.ROWS)
+    listed = ", ".join(map(str, best.layers))
+    context.notify(
+        0, 0, f"starts from layers {listed}: untrained, {best.accuracy:.1%} of {asked:,} validation rows are right"
+    )
     table = [{"layers": list(score.layers), "accuracy": score.accuracy, "loss": score.loss} for score in found]
-    return Started(list(found[0].layers), table, min(len(validation), subsets.ROWS))
+    return Started(list(best.layers), table, asked)
 
 
 def mapped_to_start(distill: Distill, student: PreTrainedModel, teacher: PreTrainedModel, folder: Path) -> Distill:

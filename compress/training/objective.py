@@ -91,6 +91,11 @@ class Distillation(nn.Module):
         """The model that is learned from."""
         return self._teacher[0]
 
+    @property
+    def teacher_layers(self) -> set[int]:
+        """The teacher's layers (from 0) that may be read."""
+        return {pair.other for pair in self.matching.pairs} if self.matching is not None else set()
+
     def _connect(
         self, student: PreTrainedModel, teacher: PreTrainedModel, settings: Distill, generator: torch.Generator
     ) -> None:

@@ -1,9 +1,9 @@
 """Which layers of a teacher answer best alone, without training: what a shallower student starts from."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import combinations
-from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,19 +43,24 @@ class Score(NamedTuple):
 def measured(
     teacher: PreTrainedModel, rows: Encoded, count: int, *, precision: Precision, seed: int = 0, notify: Notify = quiet
 ) -> list[Score]:
-    """What the teacher answers with only `count` of its layers, in their order; the best first, of equals the lower loss.
+    """What the teacher answers with only `count` of its layers, in their order; the best first.
+
+    The highest accuracy is best; of accuracies that so many rows cannot tell apart, which lie within a standard error of
+    it, the lowest loss. At most 1,000 rows, chosen by the seed, are answered, on the device the teacher is on.
 
     All subsets are tried if they are at most 1,000. Else one layer after the other is left out: of all ways to leave out
-    one more, the three best are followed up, and what the last step tried is returned. At most 1,000 rows, chosen by the
-    seed, are answered, on the device the teacher is on. Layers that several subsets begin with are computed once.
-    `notify` is told of rows.
+    one more, the three best are followed up, and what the last step tried is returned. Layers that several subsets begin
+    with are computed once. `notify` is told of rows.
     Raises: InputError if the teacher has fewer layers, or one that is shared
     """
-    check(family_of(teacher).shared_layers, count, calls(teacher.config))
+    deep = calls(teacher.config)
+    if family_of(teacher).shared_layers:
+        raise InputError("all layers of this teacher are one, called again and again: there is nothing to choose from.")
+    if count > deep:
+        raise InputError(f"a student of {count} layers cannot start from a choice of {deep}. List the layers.")
     numbers = np.random.default_rng(seed).permutation(len(rows))[:ROWS]
     feed = _Feed(teacher, rows, np.sort(numbers), precision)
-    deep = calls(teacher.config)
-    if comb(deep, count) <= ALL:
+    if math.comb(deep, count) <= ALL:
         return feed.scores(list(combinations(range(deep), count)), notify)
     found = [Score(tuple(range(deep)), 0.0, 0.0)]
     for left in range(deep - 1, count - 1, -1):
@@ -64,12 +69,13 @@ def measured(
     return found
 
 
-def check(shared: bool, count: int, deep: int) -> None:
-    """Raises: InputError if there is nothing to choose layers from"""
-    if shared:
-        raise InputError("all layers of this teacher are one, called again and again: there is nothing to choose from.")
-    if count > deep:
-        raise InputError(f"a student of {count} layers cannot start from a choice of {deep}. List the layers.")
+def ranked(found: Sequence[Score], rows: int) -> list[Score]:
+    """The best first: those within a standard error of the highest accuracy by their loss, then the others by accuracy."""
+    best = max(score.accuracy for score in found)
+    near = best - math.sqrt(best * (1 - best) / rows)
+    top = sorted((score for score in found if score.accuracy >= near), key=lambda score: (score.loss, score.layers))
+    rest = (score for score in found if score.accuracy < near)
+    return [*top, *sorted(rest, key=lambda score: (-score.accuracy, score.loss, score.layers))]
 
 
 class _Feed(NamedTuple):
@@ -100,7 +106,7 @@ class _Feed(NamedTuple):
         self.teacher.train(mode)
         total = len(self.numbers)
         found = [Score(subset, right[subset] / total, losses[subset] / total) for subset in subsets]
-        return sorted(found, key=lambda score: (-score.accuracy, score.loss, score.layers))
+        return ranked(found, total)
 
     def _batches(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         device, wanted = self.teacher.device, set(self.numbers.tolist())

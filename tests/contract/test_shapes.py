@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 from transformers import AutoModelForSequenceClassification
@@ -10,12 +11,17 @@ from transformers import AutoModelForSequenceClassification
 from compress.config.pipeline import Draft
 from compress.config.settings import Student
 from compress.config.source import Document
+from compress.data.batches import Encoded
 from compress.encoders import checkpoint
 from compress.encoders.families import FAMILIES, configured, shape_of
 from compress.encoders.initialize import evenly, first_weights
 from compress.errors import CompressError
 from compress.run import shapes
-from compress.training.matching import mapped
+from compress.training.matching import Matching
+from compress.training.objective import Distillation
+from compress.training.subsets import measured
+
+ROW = Encoded(ids=np.arange(5, 11, dtype=np.int32), types=None, starts=np.array([0, 6]), labels=np.array([1]), pad_id=0)
 
 STUDENTS: list[dict[str, Any]] = [
     {},
@@ -24,6 +30,18 @@ STUDENTS: list[dict[str, Any]] = [
     {"architecture": {"layers": 1}, "distill": {"layer_mapping": [1]}},
     {"architecture": {"layers": 1}, "distill": {"layer_mapping": [2]}},
     {"architecture": {"layers": 1}, "distill": {"layer_mapping": [0, 1]}},
+    {"architecture": {"layers": 3}, "distill": {"layer_mapping": "first"}},
+    {"architecture": {"layers": 3}, "distill": {"layer_mapping": "dynamic"}},
+    {"architecture": {"layers": 1}, "distill": {"layer_mapping": "emd"}},
+    {"architecture": {"layers": 2}, "distill": {"layer_mapping": [None, 1]}},
+    {"architecture": {"layers": 2}, "distill": {"layer_mapping": [None, None]}},
+    {"architecture": {"layers": 1}, "distill": {"layer_mapping": "start"}},
+    {"architecture": {"layers": 1}, "start": "random", "distill": {"layer_mapping": "start"}},
+    {"architecture": {"layers": 1}, "start_layers": "measured", "distill": {"layer_mapping": "start"}},
+    {"architecture": {"layers": 3}, "start_layers": "measured"},
+    {"distill": {"losses": {"minilm_relation": 1}, "relation_heads": 8}},
+    {"distill": {"losses": {"minilm_relation": 1}, "relation_heads": 12}},
+    {"architecture": {"hidden": 24}, "distill": {"losses": {"minilm_relation": 1}, "relation_heads": 16}},
     {"architecture": {"layers": 1}, "start_layers": [1]},
     {"architecture": {"layers": 1}, "start_layers": [2]},
     {"architecture": {"layers": 1}, "start_layers": [0, 1]},
@@ -48,8 +66,14 @@ def runs(student: Student, teacher: Any) -> bool:
         own, whole = shape_of(config), shape_of(teacher.config)
         start = student.start if student.start != "auto" else "layers" if own[1:] == whole[1:] else "pca"
         layers = student.start_layers or evenly(own.layers, whole.layers)
+        if layers == "measured":
+            layers = measured(teacher, ROW, own.layers, precision="fp32")[0].layers
         first_weights(made, teacher, start=start, layers=layers, batches=[tiny.batch(teacher)])
-        mapped(student.distill.layer_mapping, own.layers, whole.layers)
+        how = student.distill
+        if how.layer_mapping == "start" and start != "random":
+            how = how.model_copy(update={"layer_mapping": layers})
+        Matching(how.layer_mapping, own.layers, whole.layers)
+        Distillation(made, teacher, how)
     except CompressError:
         return False
     return True
