@@ -226,7 +226,7 @@ class Distill(Train):
     temperature: Temperature = 2.0
     """Softens the logits of the soft_label loss: a number, or a schedule such as `{from: 4, to: 1}`."""
     relation_heads: Positive | None = None
-    """Relation heads of the minilm_relation loss: a divisor of both models' widths; the largest one up to 12 if left out."""
+    """Relation heads of the minilm_relation loss: a divisor of both models' widths (of a layer with cut heads, the next smaller one); the largest up to 12 if left out."""
 
 
 class Recover(Train):
