@@ -75,7 +75,10 @@ class Terminal:
         self.console.print(f"[green]+[/] {step.name:<{_WIDTH}} {duration(self._clock() - begun)}")
 
     def progress(self, done: int, total: int, note: str) -> None:
-        """Move the bar; without one, write a line now and then."""
+        """Move the bar; without one, write a line now and then. With nothing in all, write the note as a line, once."""
+        if not total:
+            self.console.print(f"  {self._step:<{_WIDTH}} {note}", markup=False)
+            return
         if self._bar is not None:
             task = self._bar.tasks[0]
             rate = f"{task.speed:.1f}/s" if task.speed else ""

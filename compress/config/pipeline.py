@@ -26,7 +26,13 @@ DEFAULT_TEACHER = "bert-large"
 _TEACHER_KEYS = ("model", "train")
 _SHAPE_KEYS = ("architecture", "start", "start_layers")
 _STUDENT_KEYS = tuple(StudentMaking.model_fields)
-_WHOLE: tuple[KeyPath, ...] = (("model",), ("distill", "losses"), ("distill", "layer_mapping"))
+_WHOLE: tuple[KeyPath, ...] = (
+    ("model",),
+    ("distill", "losses"),
+    ("distill", "layer_mapping"),
+    ("distill", "teachers"),
+    ("distill", "phases"),
+)
 """What a pipeline file takes from its card or replaces, but never mixes."""
 
 
@@ -78,6 +84,18 @@ class Draft:
     def students(self) -> list[str]:
         """The names of the students, valid or not."""
         return _keys(self.document.value.get("students"))
+
+    @property
+    def teachers(self) -> list[KeyPath]:
+        """Where the teachers stand, the main one first, valid or not."""
+        return [("teacher",), *(("teachers", name) for name in _keys(self.document.value.get("teachers")))]
+
+    def phases(self, student: KeyPath) -> list[KeyPath]:
+        """Where the phases of a student's distillation stand."""
+        listed = _get(self.document.value, (*student, "distill", "phases"))
+        return [
+            (*student, "distill", "phases", index) for index in range(len(listed) if isinstance(listed, list) else 0)
+        ]
 
     def fault(self, path: KeyPath, what: str) -> None:
         """Note a mistake."""
@@ -140,6 +158,11 @@ def read(path: Path, assignments: Iterable[str] = ()) -> Draft:
         if _get(draft.document.value, (*student, "model")) is not None:
             for key, what in _idle(_get(written.value, student)).items():
                 draft.fault((*student, key), what)
+        phases = [set(_keys(_get(draft.document.value, path))) for path in draft.phases(student)]
+        for key in _keys(_get(written.value, (*student, "distill"))):
+            if key in set.intersection(*phases) if phases else False:
+                what = f"`{key}` has no effect: every phase gives its own. Leave it out, here or in one of the phases."
+                draft.fault((*student, "distill", key), what)
     named = {faulty for faulty, _ in draft.faults}
     for faulty, problem in validated(Pipeline, draft.document)[1].items():
         # A mistake of a card is reported as such, and a model that such a card would give is not missing.
@@ -197,7 +220,9 @@ def _beneath(assignment: str) -> bool:
     """Whether `--set` changes a part of what is taken from a card as a whole: it can only after that."""
     path = tuple(assignment.partition("=")[0].strip().split("."))
     inner = path[1:] if path[0] == "teacher" else path[2:]
-    return path[0] in ("teacher", "students") and any(inner[: len(whole)] == whole != inner for whole in _WHOLE)
+    return path[0] in ("teacher", "teachers", "students") and any(
+        inner[: len(whole)] == whole != inner for whole in _WHOLE
+    )
 
 
 def _assign(draft: Draft, assignments: Iterable[str]) -> None:
@@ -212,7 +237,7 @@ def _fill_in(draft: Draft) -> tuple[str, ...]:
     """Lay the file over the cards it uses; returns how the places of values from faulty cards start."""
     faulty: list[str] = []
     uses: list[tuple[KeyPath, catalogue.Kind, type[BaseModel], tuple[str, ...]]] = [
-        (("teacher",), "teachers", TeacherCard, _TEACHER_KEYS)
+        (path, "teachers", TeacherCard, _TEACHER_KEYS) for path in draft.teachers
     ]
     for name in draft.students:
         uses.append((("students", name), "students", StudentCard, _STUDENT_KEYS))
@@ -256,15 +281,23 @@ def _names(draft: Draft) -> None:
 
     known(registry.TASKS, ("task", "type"), _get(value, ("task", "type")))
     known(registry.METRICS, ("task", "metric"), _get(value, ("task", "metric")))
+    for teacher in draft.teachers[1:]:
+        known(registry.TEACHERS, (*teacher, "call"), _get(value, (*teacher, "call")))
     for student in draft.students:
         below = ("students", student)
-        for loss in _keys(_get(value, (*below, "distill", "losses"))):
-            known(registry.LOSSES, (*below, "distill", "losses", loss), loss)
-        mapping = _get(value, (*below, "distill", "layer_mapping"))
-        known(registry.MAPPINGS, (*below, "distill", "layer_mapping"), mapping)
-        if mapping == "explicit":
-            needed = "`explicit` needs the layers: write the list itself, such as `[1, 3, 5]`."
-            draft.fault((*below, "distill", "layer_mapping"), needed)
+        for group in ((*below, "distill"), *draft.phases(below)):
+            for loss in _keys(_get(value, (*group, "losses"))):
+                known(registry.LOSSES, (*group, "losses", loss), loss)
+            mapping = _get(value, (*group, "layer_mapping"))
+            known(registry.MAPPINGS, (*group, "layer_mapping"), mapping)
+            if mapping == "explicit":
+                needed = "`explicit` needs the layers: write the list itself, such as `[1, 3, 5]`."
+                draft.fault((*group, "layer_mapping"), needed)
+            teachers = [str(path[-1]) for path in draft.teachers]
+            for name in _keys(_get(value, (*group, "teachers"))):
+                if name not in teachers:
+                    what = f"{unknown('teacher', name, teachers)} Further ones are named in the pipeline's `teachers`."
+                    draft.fault((*group, "teachers", name), what)
         known(registry.IMPORTANCE, (*below, "prune", "importance"), _get(value, (*below, "prune", "importance")))
     built: list[tuple[Any, Any]] = []
     exports = value.get("export")

@@ -12,6 +12,7 @@ def pipeline_schema() -> dict[str, Any]:
     schema["required"].remove("teacher")
     del schema["$defs"]["Teacher"]["required"]
     schema["$defs"]["Teacher"]["properties"]["use"]["default"] = DEFAULT_TEACHER
-    schema["properties"]["students"]["additionalProperties"] = False  # pydantic leaves other names open
+    for named in ("students", "teachers"):
+        schema["properties"][named]["additionalProperties"] = False  # pydantic leaves other names open
     schema["title"] = "compress pipeline"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

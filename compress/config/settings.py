@@ -3,9 +3,17 @@
 A field's description is its documentation: `compress check --schema` and the reference page are made from it.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from compress.config.group import Positive, Settings, Share
 from compress.config.layers import Mapping, Start
@@ -22,18 +30,24 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int | str) else value
 
 
-def _student_name(value: Any) -> Any:
-    if isinstance(value, str) and "." in value:
-        better = value.replace(".", "-")
-        raise ValueError(
-            f"a student's name has no dot, which `--set` reads as the step to the next key. Write `{better}`"
-        )
-    if value == "teacher":
-        raise ValueError("a student cannot be named `teacher`")
-    return value
+def _model_name(kind: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and "." in value:
+            better = value.replace(".", "-")
+            raise ValueError(
+                f"a {kind}'s name has no dot, which `--set` reads as the step to the next key. Write `{better}`"
+            )
+        if value == MAIN:
+            raise ValueError(f"a {'further teacher' if kind == 'teacher' else kind} cannot be named `{MAIN}`")
+        return value
+
+    return check
 
 
-StudentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), BeforeValidator(_student_name)]
+MAIN = "teacher"
+"""What the main teacher is called among the others."""
+StudentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), BeforeValidator(_model_name("student"))]
+TeacherName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), BeforeValidator(_model_name("teacher"))]
 Tokens = Annotated[int, Field(ge=4)]
 Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 Counts = Annotated[tuple[Positive, ...], Field(min_length=1)]
@@ -216,10 +230,34 @@ class Teacher(Settings):
     """How it is fine-tuned."""
 
 
-class Distill(Train):
-    """How a student learns from its teacher."""
+class FurtherTeacher(Settings):
+    """A teacher beside the main one; students are given its logits on the training rows, in a file or by a program if it has no weights here."""
 
-    losses: dict[str, Weight] = Field(default={"soft_label": 1.0}, min_length=1)
+    use: str | None = None
+    """Name of a teacher card."""
+    model: Model | None = None
+    """Where its pretrained weights come from; its family and tokenizer may be others than the main teacher's."""
+    train: Train = Train()
+    """How it is fine-tuned."""
+    predictions: str | None = None
+    """Instead of a model: its answers, a JSONL or Parquet file of `row` (number of the training row, from 0) and `logits` or `probabilities`."""
+    call: str | None = None
+    """Instead of a model: an installed program that answers, by its name among the entry points `compress.teachers`."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [self.use or self.model, self.predictions, self.call]
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("give a model (a card's name under `use`, or `model`), or `predictions`, or `call`")
+        if kinds[0] is None and "train" in self.model_fields_set:
+            raise ValueError("`train` belongs to a model; `predictions` and `call` are answers as they are")
+        return self
+
+
+class Learning(Train):
+    """What a student learns from its teachers, and how it is trained."""
+
+    losses: Annotated[dict[str, Weight], Field(min_length=1)] = {"soft_label": 1.0}
     """Losses by name with their weights in the sum: numbers, or schedules such as `{from: 1, to: 0, shape: cosine}`."""
     layer_mapping: Mapping = "uniform"
     """Which teacher layer each student layer learns from: a mapping's name, or a list of layer numbers from 0 (`null`: from none)."""
@@ -227,10 +265,56 @@ class Distill(Train):
     """Softens the logits of the soft_label loss: a number, or a schedule such as `{from: 4, to: 1}`."""
     relation_heads: Positive | None = None
     """Relation heads of the minilm_relation loss: a divisor of both models' widths (of a layer with cut heads, the next smaller one); the largest up to 12 if left out."""
+    teachers: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {MAIN: 1.0}
+    """Teachers whose logits are learned from, with their weights in the average: `teacher`, and names of the pipeline's `teachers`. Inner states are always those of `teacher`."""
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for key in schema["properties"].values():
+        key.pop("default", None)
+
+
+class Phase(Learning):
+    """One of several trainings, each with its own optimizer, warm-up and schedule; what it leaves out is the group's own value."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What it leaves out is no part of what it says."""
+        return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
+
+
+class Cache(Settings):
+    """Inner states of the teacher, kept on disk in half precision so that it answers each row once."""
+
+    budget_gb: Annotated[float, Field(gt=0)]
+    """Room they may take while the student is trained, in GB (10^9 bytes); if they need more, the teacher runs beside the student."""
+
+
+class Distill(Learning):
+    """How a student learns from its teachers."""
+
+    phases: tuple[Phase, ...] = ()
+    """Trainings one after the other, such as inner states first and answers after; one training if left out."""
+    cache: Cache | None = None
+    """Keep the teacher's inner states on disk, if they are read in two passes over the rows or more."""
+
+    @property
+    def trainings(self) -> tuple["Distill", ...]:
+        """The trainings, one after the other, each whole by itself."""
+        own = self.model_copy(update={"phases": ()})
+        changes = [{key: getattr(phase, key) for key in phase.model_fields_set} for phase in self.phases]
+        return tuple(own.model_copy(update=change) for change in changes) or (own,)
+
+    @property
+    def advisers(self) -> tuple[str, ...]:
+        """The names of the further teachers that it learns from."""
+        return tuple(dict.fromkeys(name for each in self.trainings for name in each.teachers if name != MAIN))
 
 
 class Recover(Train):
-    """Training after the cut; losses, mapping, temperature and relation heads are the student's `distill` ones."""
+    """Training after the cut; losses, mapping, temperature, relation heads and teachers are those of the student's `distill`, of its last phase if it has several."""
 
     epochs: Annotated[float, Field(gt=0)] = 1
     """Passes over the training rows."""
@@ -381,6 +465,8 @@ class Pipeline(Settings):
     """What the models are to do."""
     teacher: Teacher
     """The model the students learn from."""
+    teachers: dict[TeacherName, FurtherTeacher] = {}
+    """Further teachers by name, for students whose `distill.teachers` lists them."""
     students: Annotated[dict[StudentName, Student], Field(min_length=1)]
     """The smaller models, by name."""
     export: tuple[Export, ...] = ()

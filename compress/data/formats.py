@@ -47,6 +47,27 @@ def read(path: Path, wanted: Wanted, names: Sequence[str] | None) -> Table:
     return Table([], {}, [(None, f"the file's ending says no format that can be read. Known: {known}.")])
 
 
+def records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[Wrong]]:
+    """The objects of a JSON lines or Parquet file, values of any kind, each with its line; and what cannot be read.
+
+    Raises: OSError if the file cannot be read
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".json", ".ndjson"):
+        text, wrong = _text(path)
+        return list(_json(text, wrong)), wrong
+    if suffix != ".parquet":
+        return [], [(None, "the file's ending says no format that can be read here. Known: `.jsonl`, `.parquet`.")]
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with path.open("rb") as stream:
+            return list(enumerate(parquet.ParquetFile(stream).read().to_pylist(), 1)), []
+    except (pyarrow.ArrowException, ValueError) as error:
+        return [], [(None, f"not a Parquet file that can be read: {str(error).splitlines()[0]}")]
+
+
 def absent(key: str, column: str, found: Iterable[str]) -> str:
     """The sentence for a column that is not there."""
     names = list(found)

@@ -129,7 +129,7 @@ def digest(task: settings.Reading, root: Path) -> dict[str, str]:
         try:
             found[split] = sha256(root / data.split(split))
         except OSError as error:
-            raise InputError(Problem(data.split(split), _unreadable(root / data.split(split), error))) from error
+            raise InputError(Problem(data.split(split), unreadable(root / data.split(split), error))) from error
     return found
 
 
@@ -159,10 +159,11 @@ def _read(task: settings.Reading, root: Path, split: Split) -> _Read:
     try:
         return _Read(given, formats.read(root / given, _wanted(task), task.data.columns), None)
     except OSError as error:
-        return _Read(given, formats.Table([], {}, [(None, _unreadable(root / given, error))]), None)
+        return _Read(given, formats.Table([], {}, [(None, unreadable(root / given, error))]), None)
 
 
-def _unreadable(path: Path, error: OSError) -> str:
+def unreadable(path: Path, error: OSError) -> str:
+    """The sentence for a file that cannot be read."""
     if not isinstance(error, FileNotFoundError):
         return f"{path} cannot be read: {error.strerror}."
     here = sorted(other.name for other in path.parent.iterdir()) if path.parent.is_dir() else []

@@ -6,8 +6,18 @@ from pathlib import Path
 from compress import registry
 from compress.config import pipeline
 from compress.config.pipeline import Draft, Loaded
-from compress.config.settings import AccuracyGate, Export, Gate, LatencyGate, Measure, Reading, SizeGate, Task
-from compress.data import sources
+from compress.config.settings import (
+    AccuracyGate,
+    Export,
+    FurtherTeacher,
+    Gate,
+    LatencyGate,
+    Measure,
+    Reading,
+    SizeGate,
+    Task,
+)
+from compress.data import answers, sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
@@ -26,6 +36,8 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
     draft = pipeline.read(path, assignments)
     read = draft.part(Reading, ("task",), _ROWS)
     rows = [] if read is None else sources.check(read, draft.root)
+    if read is not None and not rows:
+        rows = list(_answers(draft, read))
     loaded = draft.finished(
         [
             *_task(draft),
@@ -47,8 +59,14 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
 
 
 def notes(loaded: Loaded) -> Iterator[str]:
-    """What is no mistake but should be known: rows that are judged and were also trained on."""
-    task = loaded.settings.task
+    """What is no mistake but should be known: rows that are judged and were also trained on, teachers nobody asks."""
+    task, read = (
+        loaded.settings.task,
+        {name for one in loaded.settings.students.values() for name in one.distill.advisers},
+    )
+    for name in loaded.settings.teachers:
+        if name not in read:
+            yield f"Note: teachers.{name}: no student's `distill.teachers` names it, so nothing is asked of it."
     for split, count in sources.overlaps(task, loaded.root).items():
         if count:
             rows = "1 row has a text" if count == 1 else f"{count:,} rows have texts"
@@ -114,6 +132,17 @@ def _rows(draft: Draft, task: Reading | None) -> Iterator[Problem]:
         yield Problem(
             where(("task", "labels")), f"{len(task.labels)} is too few. A classifier needs two labels or more."
         )
+
+
+def _answers(draft: Draft, task: Reading) -> Iterator[Problem]:
+    """What is wrong with files of teachers' answers; those on rows of the Hub are left to the run."""
+    given = [draft.part(FurtherTeacher, path) for path in draft.teachers[1:]]
+    files = dict.fromkeys(one.predictions for one in given if one is not None and one.predictions is not None)
+    if not files or task.data.hub is not None:
+        return
+    labels, count = sources.label_names(task, draft.root), len(sources.load(task, draft.root, "train"))
+    for file in files:
+        yield from answers.check(file, draft.root, labels, count)
 
 
 def _written(draft: Draft) -> list[Export | None]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from compress.bench import machine
 from compress.config.pipeline import Loaded
-from compress.config.source import KeyPath
+from compress.config.source import KeyPath, dotted
 from compress.data import sources
 from compress.encoders import source
 from compress.errors import InputError, unknown
@@ -118,9 +118,11 @@ class Plan:
         if step.splits:
             parts |= fingerprint.settings(self._settings["task"]["data"]["columns"], "settings.task.data.columns")
         for key in step.weights:
-            parts["weights." + ".".join(map(str, key))] = source.digest(
+            parts[f"weights.{dotted(key)}"] = source.digest(
                 source.locate(_at(self.loaded.settings, key), self.loaded.root)
             )
+        for key in step.files:
+            parts[f"file.{dotted(key)}"] = _content(self.loaded.root / _at(self.loaded.settings, key))
         parts |= {f"data.{split}": self._data[split] for split in step.splits}
         parts |= {f"input.{name}": self.content(name) for name in step.needed} if inputs is None else inputs
         parts = {part: value for part, value in parts.items() if not part.endswith(".checkpoint_steps")}
@@ -141,7 +143,8 @@ class Plan:
         if kind == "settings":
             key = next((key for key in step.keys if f"{name}.".startswith(f"{key}.")), name)
             below = name[len(key) + 1 :]
-            path = (*step.keys.get(key, ("task", "data", "columns")), *(below.split(".") if below else ()))
+            inner = [int(part) if part.isdigit() else part for part in below.split(".")] if below else []
+            path = (*step.keys.get(key, ("task", "data", "columns")), *inner)
             place = self.loaded.document.place(path)
             return f"{name} {_short(change.old)} -> {_short(change.new)}{f', {place}' if place else ''}"
         if kind == "version":
@@ -152,9 +155,22 @@ class Plan:
             return f"the {name} rows changed"
         if kind == "input":
             return f"{name} changed"
+        if kind == "file":
+            return f"the file of {name} changed"
         if kind == "weights":
             return f"the pretrained weights of {name} changed"
         return f"{kind} {change.old} -> {change.new}"
+
+
+def _content(path: Path) -> str:
+    """The digest of a file.
+
+    Raises: InputError if it cannot be read
+    """
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise InputError(sources.unreadable(path, error)) from error
 
 
 def _at(value: Any, path: KeyPath) -> Any:

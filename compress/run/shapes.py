@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 from compress import files, registry
 from compress.config.pipeline import Draft
-from compress.config.settings import Architecture, Distill, Model, Prune, Student, Task, Teacher
+from compress.config.settings import (
+    Architecture,
+    Distill,
+    FurtherTeacher,
+    Learning,
+    Model,
+    Prune,
+    Student,
+    Task,
+    Teacher,
+)
 from compress.config.source import KeyPath, dotted
 from compress.encoders import families, source
 from compress.errors import InputError, NotAvailable, Problem, unknown
@@ -57,6 +67,10 @@ def models(draft: Draft) -> dict[KeyPath, Model]:
     """Where models of their own weights stand, with the valid ones among them."""
     teacher = draft.part(Teacher, ("teacher",), ("use", "model"))
     found: dict[KeyPath, Model] = {} if teacher is None else {("teacher", "model"): teacher.model}
+    for path in draft.teachers[1:]:
+        further = draft.part(FurtherTeacher, path, ("use", "model"))
+        if further is not None and further.model is not None:
+            found[*path, "model"] = further.model
     for name in draft.students:
         student = draft.part(Student, ("students", name), ("use", "model"))
         if student is not None and student.model is not None:
@@ -70,7 +84,7 @@ def _outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
     Raises: InputError if it cannot be used.
     """
     if model.scratch is not None:
-        if path != ("teacher", "model"):
+        if path[0] == "students":
             raise InputError("only a teacher starts from `scratch`. Leave `model` out and give `start: random`.")
         return Outline(model.scratch.architecture, model.scratch.max_positions, family=model.scratch.family)
     try:
@@ -96,13 +110,13 @@ def _outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
 
 def _families(draft: Draft) -> Iterator[Problem]:
     named: list[tuple[str, str]] = []
-    teacher = draft.part(Teacher, ("teacher",), ("use", "model"))
-    if teacher is not None and teacher.model.scratch is not None:
-        place = draft.document.where(("teacher", "model", "scratch", "family"))
-        named.append((place, teacher.model.scratch.family))
-    if ("teacher",) in draft.cards:
-        card = draft.cards["teacher",]
-        named.append((card.where(("family",)), card.value["family"]))
+    for path, model in models(draft).items():
+        if path[0] != "students" and model.scratch is not None:
+            named.append((draft.document.where((*path, "scratch", "family")), model.scratch.family))
+    for path in draft.teachers:
+        if path in draft.cards:
+            card = draft.cards[path]
+            named.append((card.where(("family",)), card.value["family"]))
     for where, family in named:
         if family not in families.FAMILIES:
             yield Problem(where, unknown("family", family, families.FAMILIES))
@@ -185,26 +199,32 @@ def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architectur
 
     `starts`: whether it starts from its teacher's layers.
     """
-    mapped = draft.part(Distill, (*path, "distill"), ("layer_mapping",))
-    if mapped is not None:
-        where = (*path, "distill", "layer_mapping")
-        if mapped.layer_mapping != "start":
+    below = (*path, "distill")
+    for group in (below, *draft.phases(path)):
+        mapped, where = draft.part(Learning, group, ("layer_mapping",)), (*group, "layer_mapping")
+        if mapped is not None and mapped.layer_mapping != "start":
             yield from _mapping(draft, where, mapped.layer_mapping, own, whole)
-        elif not starts:
+        elif mapped is not None and not starts:
             what = "`start` needs a student that starts from its teacher's layers. Give another mapping, or a list."
             yield Problem(draft.document.where(where), what)
-    yield from _relations(draft, (*path, "distill"), own, whole)
+    yield from _relations(draft, path, own, whole)
     prune = draft.part(Prune, (*path, "prune"))
-    learned = draft.part(Distill, (*path, "distill"), ("losses", "label_smoothing"))
+    learned = draft.part(Distill, below, ("losses", "label_smoothing", "phases"))
     if learned is not None:
-        smoothed = {(*path, "distill"): learned.label_smoothing}
+        given = ["label_smoothing" in phase.model_fields_set for phase in learned.phases] or [False]
+        places = [
+            place if its_own else below for place, its_own in zip(draft.phases(path) or [below], given, strict=True)
+        ]
+        smoothed = [
+            (place, one.losses, one.label_smoothing) for place, one in zip(places, learned.trainings, strict=True)
+        ]
         if prune is not None:
-            smoothed[*path, "prune", "recover"] = prune.recover.label_smoothing
-        for place, smoothing in smoothed.items():
-            if smoothing and not any(_takes(loss, "label_smoothing") for loss in learned.losses):
+            smoothed.append(((*path, "prune", "recover"), learned.trainings[-1].losses, prune.recover.label_smoothing))
+        for place, losses, smoothing in smoothed:
+            if smoothing and not any(_takes(loss, "label_smoothing") for loss in losses):
                 yield Problem(
                     draft.document.where((*place, "label_smoothing")),
-                    f"{smoothing} is read by none of the losses {', '.join(learned.losses)}. "
+                    f"{smoothing} is read by none of the losses {', '.join(losses)}. "
                     "Leave it out, or add a loss that reads it, such as `hard_label`.",
                 )
 
@@ -252,17 +272,20 @@ def _mapping(
 
 def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
     """Relation heads that widths cannot be divided into."""
-    learned = draft.part(Distill, path, ("losses", "relation_heads"))
-    if learned is None or not learned.relation_heads:
+    below = (*path, "distill")
+    learned = draft.part(Distill, below, ("losses", "relation_heads", "phases"))
+    if learned is None:
         return
-    if not any(_takes(loss, "relation_heads", foreign=False) for loss in learned.losses):
-        return
-    for who, width in (("student", own.hidden), ("teacher", whole.hidden)):
-        if width and width % learned.relation_heads:
-            what = (
-                f"{learned.relation_heads} does not divide the {who}'s width, {width}. Leave it out, or give a divisor."
-            )
-            yield Problem(draft.document.where((*path, "relation_heads")), what)
+    for place, phase, training in zip(
+        draft.phases(path) or [below], learned.phases or [learned], learned.trainings, strict=True
+    ):
+        heads, group = training.relation_heads, place if "relation_heads" in phase.model_fields_set else below
+        if not heads or not any(_takes(loss, "relation_heads", foreign=False) for loss in training.losses):
+            continue
+        for who, width in (("student", own.hidden), ("teacher", whole.hidden)):
+            if width and width % heads:
+                what = f"{heads} does not divide the {who}'s width, {width}. Leave it out, or give a divisor."
+                yield Problem(draft.document.where((*group, "relation_heads")), what)
 
 
 def _takes(loss: str, option: str, *, foreign: bool = True) -> bool:

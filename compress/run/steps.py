@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from compress import registry
 from compress.config.pipeline import Loaded
-from compress.config.settings import Export, Student
+from compress.config.settings import MAIN, Export, Student, Teacher
 from compress.config.source import KeyPath
 
 Split = Literal["train", "validation", "test"]
@@ -32,6 +32,8 @@ class Step:
     """Data it reads."""
     weights: tuple[KeyPath, ...] = ()
     """Where the `model` settings of pretrained weights it reads stand."""
+    files: tuple[KeyPath, ...] = ()
+    """Where further files that it reads are named."""
     plugins: tuple[str, ...] = ()
     """Modules it loads by name."""
     packages: tuple[str, ...] = ()
@@ -49,7 +51,12 @@ class Step:
 
 def steps(loaded: Loaded) -> list[Step]:
     """All steps of a pipeline, in the order they run."""
-    found = [_teacher(loaded)]
+    found = [_teacher(loaded, (MAIN,), loaded.settings.teacher)]
+    for name in _further(loaded, *loaded.settings.students.values()):
+        adviser = loaded.settings.teachers[name]
+        if adviser.model is not None:
+            whole = Teacher(use=adviser.use or name, model=adviser.model, train=adviser.train)
+            found.append(_teacher(loaded, ("teachers", name), whole))
     for name, student in loaded.settings.students.items():
         found.append(_distill(loaded, name, student))
         if student.prune is not None:
@@ -74,15 +81,22 @@ def final(name: str, student: Student) -> str:
     return f"prune/{name}" if student.prune is not None else f"distill/{name}"
 
 
-def _teacher(loaded: Loaded) -> Step:
+def _further(loaded: Loaded, *students: Student) -> list[str]:
+    """The further teachers of students, in the order of the pipeline."""
+    asked = {name for student in students for name in student.distill.advisers}
+    return [name for name in loaded.settings.teachers if name in asked]
+
+
+def _teacher(loaded: Loaded, path: tuple[str, ...], teacher: Teacher) -> Step:
+    """The main teacher, or a further one: `teachers/big`, since an artifact holds no other one."""
     task = loaded.settings.task
     return Step(
-        name="teacher",
+        name="/".join(path),
         stage="teacher",
-        settings={"task": task, "teacher": loaded.settings.teacher},
-        keys={**_TASK, **_at("teacher", "train"), **_at("teacher", "model", "scratch"), **_at("seed")},
+        settings={"task": task, "teacher": teacher},
+        keys={**_TASK, **_at(*path, "train"), **_at(*path, "model", "scratch"), **_at("seed")},
         splits=("train", "validation"),
-        weights=() if loaded.settings.teacher.model.scratch else (("teacher", "model"),),
+        weights=() if teacher.model.scratch else ((*path, "model"),),
         plugins=(registry.TASKS.module(task.type),),
         packages=(*_TORCH, "accelerate"),
         trains=True,
@@ -90,26 +104,35 @@ def _teacher(loaded: Loaded) -> Step:
 
 
 def _distill(loaded: Loaded, name: str, student: Student) -> Step:
-    rule = student.distill.layer_mapping
-    mappings = {rule} if isinstance(rule, str) else set()
-    if not mappings or rule == "start":  # which comes down to a list
-        mappings.add("explicit")
+    trainings = student.distill.trainings
+    mappings = [each.layer_mapping if isinstance(each.layer_mapping, str) else "explicit" for each in trainings]
+    if "start" in mappings:  # which comes down to a list
+        mappings.append("explicit")
+    losses = [loss for each in trainings for loss in each.losses]
+    further = {adviser: loaded.settings.teachers[adviser] for adviser in _further(loaded, student)}
+    called = {adviser: one.call for adviser, one in further.items() if one.call is not None}
     return Step(
         name=f"distill/{name}",
         stage="distill",
-        settings={"task": loaded.settings.task, "student": student},
+        settings={"task": loaded.settings.task, "student": student, "teachers": further},
         keys={
             **_TASK,
             **_at("students", name, keys=("architecture", "start", "start_layers", "distill")),
+            **{f"teachers.{adviser}.call": ("teachers", adviser, "call") for adviser in called},
             **_at("seed"),
         },
-        inputs={"teacher": "teacher"},
+        inputs={
+            "teacher": "teacher",
+            "teachers": tuple(f"teachers/{adviser}" for adviser, one in further.items() if one.model is not None),
+        },
         splits=("train", "validation"),
         weights=(("students", name, "model"),) if student.model else (),
+        files=tuple(("teachers", adviser, "predictions") for adviser, one in further.items() if one.predictions),
         plugins=(
             registry.TASKS.module(loaded.settings.task.type),
-            *(registry.MAPPINGS.module(mapping) for mapping in sorted(mappings)),
-            *(registry.LOSSES.module(loss) for loss in student.distill.losses),
+            *(registry.MAPPINGS.module(mapping) for mapping in dict.fromkeys(mappings)),
+            *(registry.LOSSES.module(loss) for loss in dict.fromkeys(losses)),
+            *(registry.TEACHERS.module(entry) for entry in called.values()),
         ),
         packages=(*_TORCH, "accelerate"),
         trains=True,
@@ -119,18 +142,26 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
 def _prune(loaded: Loaded, name: str, student: Student) -> Step:
     assert student.prune is not None
     distill = _distill(loaded, name, student)
+    called = {key: path for key, path in distill.keys.items() if path[0] == "teachers"}
     return Step(
         name=f"prune/{name}",
         stage="prune",
         settings=distill.settings,
         keys={
             **_TASK,
-            **_at("students", name, "distill", keys=("losses", "layer_mapping", "temperature", "relation_heads")),
+            **_at(
+                "students",
+                name,
+                "distill",
+                keys=("losses", "layer_mapping", "temperature", "relation_heads", "teachers", "phases", "cache"),
+            ),
+            **called,
             **_at("students", name, "prune"),
             **_at("seed"),
         },
-        inputs={"teacher": "teacher", "student": distill.name},
+        inputs={**distill.inputs, "student": distill.name},
         splits=distill.splits,
+        files=distill.files,
         plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance)),
         packages=(*distill.packages, "torch-pruning"),
         trains=True,

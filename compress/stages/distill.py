@@ -1,7 +1,8 @@
 """Distil the teacher into a student."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start, start_layers
+from compress.stages.voices import voices
 
 _START_ROWS = 1024
 _START_BATCH = 64
@@ -28,12 +30,14 @@ class Settings(NamedTuple):
 
     task: settings.Task
     student: settings.Student
+    teachers: Mapping[str, settings.FurtherTeacher] = MappingProxyType({})
 
 
 class Needs(NamedTuple):
-    """The fine-tuned teacher."""
+    """The fine-tuned teacher, and further ones by the steps that made them."""
 
     teacher: Path
+    teachers: Mapping[str, Path] = MappingProxyType({})
 
 
 def distill(settings: Settings, needs: Needs, context: Context) -> None:
@@ -45,9 +49,10 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
     rows = encoded("train", task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", task, context.root, tokenizer, teacher, "the teacher")
+    others = voices(settings.student.distill, settings.teachers, needs.teachers, task, labels_of(teacher), context)
     student = _start(settings, teacher, tokenizer, rows, validation, context)
     how = mapped_to_start(settings.student.distill, student, teacher, context.out)
-    history = learn(student, teacher, rows, validation, how, context)
+    history = learn(student, teacher, rows, validation, how, context, others)
     write(context.out, student, tokenizer, history)
 
 

@@ -1,15 +1,29 @@
-"""A student learning from its teacher: what distillation and the recovery after a cut share."""
+"""A student learning from its teachers: what distillation and the recovery after a cut share."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from compress.config.settings import Distill
+from compress.config.settings import MAIN, Distill
 from compress.data.batches import Encoded
+from compress.files import read_json, write_json
 from compress.stages.context import Context
 from compress.stages.material import session
+from compress.training.devices import place
 from compress.training.history import History
 from compress.training.objective import Distillation
-from compress.training.teacher_cache import cached_logits, worth_caching
-from compress.training.trainer import train
+from compress.training.phases import train_in_turn
+from compress.training.precision import chosen
+from compress.training.teacher_cache import Voice, averaged, cached_logits, reads, worth_caching
+from compress.training.teacher_states import States, cached_states
+
+PASSES = 2
+"""Passes over the rows from which on it pays to store the teacher's inner states."""
 
 
 def learn(
@@ -19,11 +33,74 @@ def learn(
     validation: Encoded,
     settings: Distill,
     context: Context,
+    voices: Mapping[str, Voice] = MappingProxyType({}),
 ) -> History:
-    """Train the student in place. The teacher's logits are computed once where nothing else of it is read."""
-    stored = None
-    if worth_caching(settings):
-        # The work folder belongs to one teacher and one set of rows, so the name needs to say no more.
-        stored = cached_logits(teacher, rows, context.work, "teacher", context.notify, precision=settings.precision)
-    module = Distillation(student, teacher, settings, seed=context.seed, teacher_logits=stored)
-    return train(module, rows, validation, settings, session(context))
+    """Train the student in place, phase after phase; `voices` give the logits of further teachers on the same rows.
+
+    What is read of teachers is found once where that saves time, and kept in the work folder, which belongs to one
+    teacher and one set of rows.
+    Raises: InputError, before anything is computed, with all that does not fit
+    """
+    trainings = settings.trainings
+
+    def module(training: Distill, logits: Tensor | None, states: States | None = None) -> Distillation:
+        return Distillation(student, teacher, training, seed=context.seed, teacher_logits=logits, teacher_states=states)
+
+    stored = [_stored(each, worth_caching(trainings)) for each in trainings]
+    blank = torch.empty(0, int(teacher.config.num_labels or 0))
+    # Made once for nothing but the check, before teachers are asked for hours.
+    drafts = [module(each, blank if kept else None) for each, kept in zip(trainings, stored, strict=True)]
+    states, notes = _states(teacher, rows, settings, drafts, context)
+    own = partial(cached_logits, teacher, rows, context.work, MAIN, context.notify, precision=settings.precision)
+    voices = {**voices, MAIN: own if states is None else states.answers}
+    modules = []
+    for each, kept in zip(trainings, stored, strict=True):
+        inner = states if reads(each) - {"logits"} else None
+        kept = kept or (inner is not None and "logits" in reads(each))
+        modules.append(module(each, averaged(each.teachers, voices) if kept else None, inner))
+    history = train_in_turn(modules, rows, validation, trainings, session(context))
+    return replace(history, notes=[*history.notes, *notes])
+
+
+def _stored(training: Distill, worth: bool) -> bool:
+    """Whether a training takes logits that were computed before: always those of further teachers."""
+    if set(training.teachers) != {MAIN}:
+        return "logits" in reads(training)
+    return worth and reads(training) == {"logits"}
+
+
+def _states(
+    teacher: PreTrainedModel,
+    rows: Encoded,
+    settings: Distill,
+    modules: Sequence[Distillation],
+    context: Context,
+) -> tuple[States | None, list[str]]:
+    """The teacher's inner states, if they are to be stored and there is room, and what is to be said of that.
+
+    A training that has begun goes on as it began, whatever room there is by then.
+    """
+    deep = [each for each in settings.trainings if reads(each) - {"logits"}]
+    if settings.cache is None or not deep:
+        return None, []
+    if sum(each.epochs for each in deep) < PASSES:
+        return None, [
+            f"the teacher's inner states are read in less than {PASSES} passes over the rows, so none were stored"
+        ]
+    refused = context.work / "no-room.json"
+    if refused.is_file():
+        return None, [read_json(refused)]
+    states, note = cached_states(
+        teacher,
+        rows,
+        context.work,
+        {name: any(module.inner[name] for module in modules) for name in modules[0].inner},
+        {layer for module in modules for layer in module.teacher_layers},
+        settings.cache.budget_gb * 1e9,
+        context.notify,
+        precision=chosen(settings.precision, place().device),
+    )
+    if states is None:
+        context.notify(0, 0, note)
+        write_json(refused, note)
+    return states, [note]

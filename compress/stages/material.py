@@ -1,6 +1,5 @@
 """What several stages begin and end with: a tokenizer from a folder, encoded rows, a model folder with its history."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, cast
 
@@ -87,4 +86,4 @@ def write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
         return
     checkpoint.save(model, folder)
     tokenizer.save_pretrained(folder)
-    write_json(folder / HISTORY, {key: value for key, value in asdict(history).items() if key != "seconds"})
+    write_json(folder / HISTORY, history.record())

@@ -1,6 +1,8 @@
 """Cut heads and neurons out of a student, and let it recover."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -18,8 +20,9 @@ from compress.pruning.search import choose
 from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
-from compress.stages.material import encoded, tokenizer_of, write
+from compress.stages.material import encoded, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start
+from compress.stages.voices import voices
 
 STRUCTURE = "structure.json"
 _BATCH = 32
@@ -30,13 +33,15 @@ class Settings(NamedTuple):
 
     task: settings.Task
     student: settings.Student
+    teachers: Mapping[str, settings.FurtherTeacher] = MappingProxyType({})
 
 
 class Needs(NamedTuple):
-    """The fine-tuned teacher and the distilled student."""
+    """The fine-tuned teacher, the distilled student, and further teachers by the steps that made them."""
 
     teacher: Path
     student: Path
+    teachers: Mapping[str, Path] = MappingProxyType({})
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
@@ -53,10 +58,11 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     tokenizer = tokenizer_of(needs.student)
     rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
+    learning = mapped_to_start(_recovery(settings.student.distill, asked.recover), student, teacher, needs.student)
+    others = voices(learning, settings.teachers, needs.teachers, settings.task, labels_of(teacher), context)
     smaller = _cut(student, rows, asked, context.seed)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    how = mapped_to_start(_recovery(settings.student.distill, asked.recover), smaller, teacher, needs.student)
-    history = learn(smaller, teacher, rows, validation, how, context)
+    history = learn(smaller, teacher, rows, validation, learning, context, others)
     write(context.out, smaller, tokenizer, history)
     write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
 
@@ -74,8 +80,9 @@ def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: i
 
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
-    """The student's own losses with the recovery's training settings."""
-    own = distill.model_dump(include={"losses", "layer_mapping", "temperature", "relation_heads"}, by_alias=True)
+    """What the student learned last, by the recovery's training settings: a phase before it prepared what is there."""
+    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "cache"}
+    own = distill.trainings[-1].model_dump(include=kept, by_alias=True)
     return settings.Distill(**own, **recover.model_dump())
 
 

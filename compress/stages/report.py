@@ -90,8 +90,12 @@ def _stages(needs: Needs) -> Iterator[Stage]:
             Epoch(epoch=epoch["epoch"], loss=epoch["loss"], validation=epoch["accuracy"]) for epoch in history["epochs"]
         )
         together = f" on {history['devices']} devices together" if history.get("devices", 1) > 1 else ""
-        notes = (f"forward pass in {history['precision']}{together}",) if "precision" in history else ()
-        yield Stage(name=step, seconds=made.manifest.seconds if made else 0, history=epochs, notes=notes)
+        notes = [f"forward pass in {history['precision']}{together}"] if "precision" in history else []
+        if "phases" in history:
+            passes = " + ".join(f"{phase['epochs'][-1]['epoch']:g}" for phase in history["phases"])
+            notes.append(f"{len(history['phases'])} phases of {passes} epochs")
+        notes += history.get("notes", [])
+        yield Stage(name=step, seconds=made.manifest.seconds if made else 0, history=epochs, notes=tuple(notes))
 
 
 def _structures(pipeline: Pipeline, needs: Needs) -> Iterator[tuple[str, Structure]]:

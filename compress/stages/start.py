@@ -77,11 +77,16 @@ def mapped_to_start(distill: Distill, student: PreTrainedModel, teacher: PreTrai
 
     Raises: InputError if there is none
     """
-    if distill.layer_mapping != "start":
+    groups = (distill, *distill.phases)
+    if all(group.layer_mapping != "start" for group in groups):
         return distill
     path = folder / START
     if not path.is_file():
         raise InputError("layer_mapping: `start` needs a student that starts from its teacher's layers.")
     rule = MAPPINGS.load("start")
-    layers = rule(calls(student.config), calls(teacher.config), layers=read_json(path)["layers"])
-    return distill.model_copy(update={"layer_mapping": layers})
+    named = {"layer_mapping": rule(calls(student.config), calls(teacher.config), layers=read_json(path)["layers"])}
+    phases = tuple(
+        phase.model_copy(update=named) if phase.layer_mapping == "start" else phase for phase in distill.phases
+    )
+    own = named if distill.layer_mapping == "start" else {}
+    return distill.model_copy(update={**own, "phases": phases})

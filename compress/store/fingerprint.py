@@ -49,7 +49,9 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
 
 
 def settings(value: Any, prefix: str = "settings") -> Parts:
-    """The leaves of nested settings, each under its dotted key, as JSON."""
+    """The leaves of nested settings, each under its dotted key, as JSON; groups in a list are counted from 0."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        value = dict(enumerate(value))
     if isinstance(value, dict) and value:
         return {name: leaf for key, item in value.items() for name, leaf in settings(item, f"{prefix}.{key}").items()}
     return {prefix: json.dumps(value, ensure_ascii=False)}

@@ -54,8 +54,9 @@ class Distillation(nn.Module):
     the relations of all heads together. Weights and temperatures that are scheduled move with `advance`.
 
     The teacher is no part of the module: it is neither trained nor saved. It is put into eval mode, and follows the
-    batches to their device. It is not called when its `teacher_logits` (rows, classes) are given and no loss reads
-    anything else of it; each batch then carries `index` (n,), the numbers of its rows.
+    batches to their device. It is not called when all that is read of it is given: its `teacher_logits` (rows, classes),
+    which may be an average over several teachers, and its `teacher_states`; each batch then carries `index` (n,), the
+    numbers of its rows.
     Raises: InputError with all that does not fit; UnknownName for a loss or mapping that does not exist.
     """
 
@@ -67,17 +68,20 @@ class Distillation(nn.Module):
         *,
         seed: int = 0,
         teacher_logits: Tensor | None = None,
+        teacher_states: Callable[[Tensor, Tensor], Captured] | None = None,
     ) -> None:
         super().__init__()
         self.student = student
         self._teacher = (teacher,)  # a tuple hides it from parameters(), state_dict() and train()
         self.teacher_logits = teacher_logits
+        self.teacher_states = teacher_states
         self.settings = settings
         self.terms = {name: _term(name, settings) for name in settings.losses}
         self.advance(0.0)
         reads = {term.reads for term in self.terms.values()}
         self.inner = {name: name in reads for name in INNER}
-        self.live = any(self.inner.values()) or ("logits" in reads and teacher_logits is None)
+        inside = any(self.inner.values()) and teacher_states is None
+        self.live = inside or ("logits" in reads and teacher_logits is None)
         _check(student, teacher, settings, self)
         self.matching: Matching | None = None
         self.heads: dict[tuple[int, int], Heads | None] = {}
@@ -156,17 +160,22 @@ class Distillation(nn.Module):
         return {"loss": loss, "logits": logits, "parts": {name: part.detach() for name, part in parts.items()}}
 
     def _ask_teacher(self, inputs: dict[str, Tensor], index: Tensor | None) -> tuple[Captured, Tensor | None]:
-        """What happens inside the teacher, and its logits."""
+        """What happens inside the teacher, and the logits that are learned from."""
+        inside, targets = Captured(), None
         if self.live and self.teacher is not None:
             self.teacher.to(inputs["input_ids"].device)  # type: ignore[arg-type]
             self.teacher.train(False)
             with torch.no_grad(), capture(self.teacher, **self.inner) as inside:
-                return inside, _run(self.teacher, inputs)
-        if self.teacher_logits is None:
-            return Captured(), None
+                targets = _run(self.teacher, inputs)
+        if self.teacher_logits is None and self.teacher_states is None:
+            return inside, targets
         if index is None:
-            raise InputError("the teacher's stored logits need `index`, the numbers of the batch's rows.")
-        return Captured(), self.teacher_logits[index.to(self.teacher_logits.device)].to(index.device)
+            raise InputError("what is stored of the teacher needs `index`, the numbers of the batch's rows.")
+        if self.teacher_states is not None:
+            inside = self.teacher_states(index, inputs["attention_mask"])
+        if self.teacher_logits is not None:
+            targets = self.teacher_logits[index.to(self.teacher_logits.device)].to(index.device)
+        return inside, targets
 
     def _part(
         self,

@@ -57,3 +57,14 @@ def test_short_steps_write_no_line_between() -> None:
             now = begun + 20
             told.progress(1, 2, "half")
     assert len(out.getvalue().splitlines()) == 6
+
+
+def test_what_is_said_once_is_a_line_of_its_own() -> None:
+    out = io.StringIO()
+    told = Terminal(Console(file=out, width=200), clock=lambda: 0.0)
+    with told.working(STEP, []):
+        told.progress(0, 0, "states take 3 GB")
+        told.progress(1, 2, "half")
+    assert [line.split(maxsplit=1) for line in out.getvalue().splitlines()][1:-1] == [
+        ["distill/tiny", "states take 3 GB"]
+    ]

@@ -153,3 +153,20 @@ def test_rows_that_were_trained_on_are_noted(tmp_path: Path) -> None:
     with (tmp_path / "test.tsv").open("a") as stream:
         stream.write(f"{seen}\n")
     assert list(checks.notes(checks.load(path))) == ["Note: test.tsv: 1 row has a text of the training rows."]
+
+
+def test_files_of_answers_are_checked_with_the_rows(tmp_path: Path) -> None:
+    (tmp_path / "api.jsonl").write_text('{"row": 0, "logits": [0, 1]}\n{"row": 64, "logits": [0, 1]}\n')
+    found = problems(tmp_path, "teachers={api: {predictions: api.jsonl}, other: {predictions: ap.jsonl}}")
+    assert found == [
+        "api.jsonl: 63 of 64 training rows are not answered: row 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 ….",
+        "api.jsonl:2: there is no training row 64; they are 0 to 63.",
+        f"ap.jsonl: there is no file {tmp_path / 'ap.jsonl'}. Did you mean `api.jsonl`?",
+    ]
+
+
+def test_a_teacher_that_nobody_asks_is_noted(tmp_path: Path) -> None:
+    path, sets = project.write(tmp_path), ["teachers={big: {use: own}}"]
+    assert any(note.startswith("Note: teachers.big: no student's") for note in checks.notes(checks.load(path, sets)))
+    sets.append("students.small.distill.phases=[{}, {teachers: {big: 1}}]")
+    assert not any("teachers.big" in note for note in checks.notes(checks.load(path, sets)))

@@ -228,3 +228,56 @@ def test_a_targets_own_recipe_that_is_not_marked_is_named(tmp_path: Path, monkey
     monkeypatch.setattr(type(TARGETS.load("onnxruntime")), "precisions", precisions)
     with pytest.raises(InputError, match="recipe `plain` of acme_plain:plain has no `calibrates`"):
         Plan(load(path))
+
+
+def test_further_teachers_come_before_the_students_that_learn_from_them(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    teachers = "teachers={unread: {use: own}, big: {use: own}, api: {predictions: api.jsonl}}"
+    plan = planned(tmp_path, teachers, "students.small.distill.phases=[{}, {teachers: {big: 1, api: 1}}]")
+    assert [step.name for step in plan.steps][:4] == ["teacher", "teachers/big", "distill/small", "prune/small"]
+    needed = {step.name: step.needed for step in plan.steps}
+    assert needed["distill/small"] == ("teacher", "teachers/big")
+    assert set(needed["prune/small"]) == {"teacher", "teachers/big", "distill/small"}
+    assert needed["distill/narrow"] == ("teacher",)
+
+
+def test_a_file_of_answers_counts_where_it_is_read(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    sets = ["teachers={api: {predictions: api.jsonl}}", "students.small.distill.teachers={api: 1}"]
+    (tmp_path / "api.jsonl").write_text("1")
+    make(planned(tmp_path, *sets))
+    (tmp_path / "api.jsonl").write_text("2")
+    plan = planned(tmp_path, *sets)
+    assert reasons(plan, "distill/small") == ("the file of teachers.api.predictions changed",)
+    assert reasons(plan, "prune/small") == ("the file of teachers.api.predictions changed",)
+    assert states(plan)["distill/narrow"] == "fresh"
+
+
+def test_each_key_of_a_phase_counts_by_itself(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    path.write_text(
+        path.read_text().replace(
+            "    use: thin\n",
+            "    use: thin\n    distill:\n      phases:\n        - {losses: {hidden_state: 1}}\n        - {losses: {cosine: 1}, epochs: 1}\n",
+        )
+    )
+    make(planned(tmp_path))
+    plan = planned(tmp_path)
+    assert set(states(plan).values()) == {"fresh"}
+    assert "compress.losses.cosine" in next(step for step in plan.steps if step.name == "distill/narrow").plugins
+    path.write_text(path.read_text().replace("epochs: 1}", "epochs: 2, checkpoint_steps: 3}"))
+    line = path.read_text().splitlines().index("        - {losses: {cosine: 1}, epochs: 2, checkpoint_steps: 3}") + 1
+    expected = f"students.narrow.distill.phases.1.epochs 1.0 -> 2.0, {path}:{line}"
+    assert reasons(planned(tmp_path), "distill/narrow") == (expected,)
+
+
+def test_a_programs_code_counts_where_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(tmp_path)
+    plugin.install(
+        monkeypatch, tmp_path / "kit", "[compress.teachers]\nx = acme.x:answer\n", {"acme/x.py": "answer = None\n"}
+    )
+    sets = ["teachers={api: {call: x}}", "students.small.distill.teachers={api: 1}"]
+    steps = {step.name: step.plugins for step in planned(tmp_path, *sets).steps}
+    assert "acme.x" in steps["distill/small"]
+    assert "acme.x" in steps["prune/small"]
+    assert "acme.x" not in steps["distill/narrow"]

@@ -21,6 +21,10 @@ BERT = {
     "max_position_embeddings": 64,
 }
 
+SCRATCH = (
+    "{{scratch: {{family: {}, max_positions: {}, architecture: {{layers: 1, hidden: 8, heads: 2, intermediate: 8}}}}}}"
+)
+
 
 def folder(path: Path, **changes: object) -> str:
     """A model folder whose weights nobody reads."""
@@ -97,6 +101,31 @@ def problems(path: Path, *sets: str) -> list[str]:
         ("students.small={use: one-layer, start: layers, architecture: {heads: 2}}", "heads: 2 is not the teacher's 4"),
         ("students.small.distill.label_smoothing=0.1", "0.1 is read by none of the losses soft_label."),
         ("students.small.prune.recover={label_smoothing: 0.1}", "prune.recover.label_smoothing: 0.1 is read by none"),
+        (
+            "students.small.distill.phases=[{}, {layer_mapping: [2]}]",
+            "students.small.distill.phases.1.layer_mapping.0: the teacher has no layer 2.",
+        ),
+        (
+            "students.small.distill.phases=[{losses: {hard_label: 1}}, {label_smoothing: 0.1}]",
+            "students.small.distill.phases.1.label_smoothing: 0.1 is read by none of the losses soft_label.",
+        ),
+        (
+            "students.small.distill={label_smoothing: 0.1, phases: [{losses: {hard_label: 1}}, {}]}",
+            "students.small.distill.label_smoothing: 0.1 is read by none of the losses soft_label.",
+        ),
+        (
+            "students.small={use: one-layer, distill: {phases: [{losses: {hard_label: 1}}, {epochs: 1}]}, "
+            "prune: {heads: 0.5, recover: {label_smoothing: 0.1}}}",
+            "prune.recover.label_smoothing: 0.1 is read by none of the losses soft_label.",
+        ),
+        (
+            f"teachers={{big: {{model: {SCRATCH.format('bart', 32)}}}}}",
+            "teachers.big.model.scratch.family: no such family",
+        ),
+        (
+            f"teachers={{big: {{model: {SCRATCH.format('bert', 15)}}}}}",
+            "15 tokens that the positions of teachers.big.model",
+        ),
         ("students.small.prune.multiple=64", "prune.multiple: the student's layers have 64 neurons"),
         (
             "students.small.prune.heads=0.99",
@@ -142,6 +171,8 @@ def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
         "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: [null, 1, null]}}",
         "students.narrow={use: thin, distill: {losses: {minilm_relation: 1}, relation_heads: 16, layer_mapping: emd}}",
         "students.narrow={use: thin, distill: {losses: {soft_label: {from: 0, to: 1}}, temperature: {from: 4, to: 1}}}",
+        "students.small.distill.phases=[{losses: {hidden_state: 1}}, {losses: {hard_label: 1}, label_smoothing: 0.1}]",
+        f"teachers={{big: {{model: {SCRATCH.format('albert', 16)}}}}}",
     ],
 )
 def test_what_fits_passes(tmp_path: Path, assignment: str) -> None:

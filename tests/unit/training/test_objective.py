@@ -105,7 +105,7 @@ def test_stored_logits_replace_the_teacher() -> None:
     index = torch.tensor([7, 0, 3])
     result = objective(**tiny.batch(student), index=index)
     torch.testing.assert_close(result["loss"], LOSSES.load("logit_mse")(result["logits"], stored[index]))
-    with pytest.raises(InputError, match="need `index`"):
+    with pytest.raises(InputError, match="needs `index`"):
         objective(**tiny.batch(student))
     Distillation(student, None, settings(losses={"logit_mse": 1}), teacher_logits=stored)
 

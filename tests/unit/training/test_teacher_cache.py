@@ -9,8 +9,10 @@ import torch
 
 from compress.config.settings import Distill
 from compress.data.batches import Encoded, collate
+from compress.data.sources import Rows
+from compress.errors import InputError
 from compress.training import teacher_cache
-from compress.training.teacher_cache import cached_logits, worth_caching
+from compress.training.teacher_cache import averaged, cached_logits, called_logits, worth_caching
 
 Make = Callable[..., Encoded]
 
@@ -56,7 +58,56 @@ def test_a_damaged_file_is_made_again(rows: Make, tmp_path: Path) -> None:
 
 
 def test_when_it_pays() -> None:
-    assert worth_caching(Distill(losses={"soft_label": 1, "hard_label": 1}, epochs=2))
-    assert not worth_caching(Distill(losses={"soft_label": 1}, epochs=1))
-    assert not worth_caching(Distill(losses={"soft_label": 1, "hidden_state": 1}, epochs=2))
-    assert not worth_caching(Distill(losses={"hard_label": 1}, epochs=2))
+    assert worth_caching([Distill(losses={"soft_label": 1, "hard_label": 1}, epochs=2)])
+    assert not worth_caching([Distill(losses={"soft_label": 1}, epochs=1)])
+    assert not worth_caching([Distill(losses={"soft_label": 1, "hidden_state": 1}, epochs=2)])
+    assert not worth_caching([Distill(losses={"hard_label": 1}, epochs=2)])
+    once = Distill(losses={"soft_label": 1}, epochs=1)
+    assert worth_caching([once, once])
+    assert not worth_caching([once, Distill(losses={"hidden_state": 1}, epochs=2)])
+
+
+def test_one_teachers_average_is_its_own() -> None:
+    logits = torch.randn(5, 3)
+    assert torch.equal(averaged({"teacher": 7.0}, {"teacher": lambda: logits}), logits)
+
+
+def test_the_average_is_the_geometric_mean_of_the_answers() -> None:
+    voices = {name: torch.randn(5, 3) for name in ("teacher", "big")}
+    found = averaged({"teacher": 1.0, "big": 3.0}, {name: (lambda made=made: made) for name, made in voices.items()})
+    one, other = (voices[name].softmax(-1) for name in ("teacher", "big"))
+    mean = one**0.25 * other**0.75
+    torch.testing.assert_close(found.softmax(-1), mean / mean.sum(-1, keepdim=True))
+
+
+def test_teachers_of_other_labels_are_refused() -> None:
+    voices = {"teacher": lambda: torch.zeros(5, 3), "big": lambda: torch.zeros(5, 2)}
+    with pytest.raises(InputError, match=r"teacher \(5, 3\), big \(5, 2\)"):
+        averaged({"teacher": 1.0, "big": 1.0}, voices)
+
+
+def test_a_program_is_asked_in_batches_and_once(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def answer(texts: list[str], pairs: list[str] | None, labels: list[str]) -> list[list[float]]:
+        assert (pairs, labels) == (None, ["a", "b"])
+        asked.append(texts)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return [[float(text), -1.0] for text in texts]
+
+    rows, told = Rows([str(number) for number in range(150)], None, [0] * 150), []
+    with pytest.raises(KeyboardInterrupt):
+        called_logits(answer, rows, ["a", "b"], tmp_path, "teacher-api")
+    found = called_logits(answer, rows, ["a", "b"], tmp_path, "teacher-api", lambda *news: told.append(news))
+    assert torch.equal(found[:, 0], torch.arange(150.0))
+    assert [len(texts) for texts in asked] == [64, 64, 64, 22]
+    assert told[-1] == (150, 150, "the teacher api answers the training rows")
+    assert torch.equal(called_logits(answer, rows, ["a", "b"], tmp_path, "teacher-api"), found)
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize("answers", [[[0.0]], [[0.0, float("nan")]], [["x", "y"]], [[0.0], [1.0, 2.0]]])
+def test_a_program_that_answers_something_else_is_told(answers: list, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"teacher-api: its answers to rows 0 to 0"):
+        called_logits(lambda *_: answers, Rows(["x"], None, [0]), ["a", "b"], tmp_path, "teacher-api")

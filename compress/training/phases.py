@@ -1,0 +1,73 @@
+"""Trainings one after the other in one work folder: each is done once, whatever interrupts those after it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import safetensors.torch
+from torch import Tensor, nn
+
+from compress import files
+from compress.config import settings
+from compress.data.batches import Encoded
+from compress.training import checkpoints
+from compress.training.devices import first_alone, place
+from compress.training.history import History, Session, joined, restored
+from compress.training.trainer import train
+
+WEIGHTS = "finished.safetensors"
+SEAL = "finished.json"
+
+
+def train_in_turn(
+    modules: Sequence[nn.Module],
+    rows: Encoded,
+    validation: Encoded,
+    trainings: Sequence[settings.Train],
+    session: Session,
+) -> History:
+    """Train modules around one and the same student, each by its own settings, in place.
+
+    With several of them each has a folder of its own below the work folder, where its weights stay after its end. What
+    an earlier one learned beside the student, such as projections, a later one starts from if it has the like.
+    Raises: as `train`
+    """
+    if len(modules) == 1:
+        return train(modules[0], rows, validation, trainings[0], session)
+    histories: list[History] = []
+    learned: dict[str, Tensor] = {}
+    for number, (module, training) in enumerate(zip(modules, trainings, strict=True), 1):
+        own = module.state_dict()
+        like = {name: weight for name, weight in learned.items() if name in own and own[name].shape == weight.shape}
+        module.load_state_dict(like, strict=False)
+        histories.append(_once(module, rows, validation, training, _part(session, number, len(modules))))
+        learned |= {name: weight for name, weight in module.state_dict().items() if not name.startswith("student.")}
+    return joined(histories)
+
+
+def _part(session: Session, number: int, count: int) -> Session:
+    """Where and how one of several trainings runs."""
+
+    def notify(done: int, total: int, note: str) -> None:
+        session.notify(done, total, f"phase {number} of {count}: {note}")
+
+    name, curves = f"phase-{number}", session.tensorboard
+    return replace(
+        session, work=session.work / name, notify=notify, tensorboard=None if curves is None else curves / name
+    )
+
+
+def _once(module: nn.Module, rows: Encoded, validation: Encoded, training: settings.Train, session: Session) -> History:
+    """A training whose outcome stays in its folder: asked for again after its end, it is read."""
+    weights, seal = session.work / WEIGHTS, session.work / SEAL
+    if seal.is_file():
+        safetensors.torch.load_model(module, weights)
+        return restored(files.read_json(seal))
+    history = train(module, rows, validation, training, session)
+    with first_alone():
+        if place().is_main_process:
+            session.work.mkdir(parents=True, exist_ok=True)
+            safetensors.torch.save_model(module, str(weights))
+            files.flush(weights)
+            files.write_json(seal, asdict(history))
+            checkpoints.keep_only(session.work, None)
+    return history
