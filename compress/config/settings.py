@@ -219,7 +219,7 @@ class Teacher(Settings):
 class Distill(Train):
     """How a student learns from its teacher."""
 
-    losses: dict[str, Weight] = Field(default={"soft_label": 1.0}, min_length=1)
+    losses: Annotated[dict[str, Weight], Field(min_length=1)] = {"soft_label": 1.0}
     """Losses by name with their weights in the sum: numbers, or schedules such as `{from: 1, to: 0, shape: cosine}`."""
     layer_mapping: Mapping = "uniform"
     """Which teacher layer each student layer learns from: a mapping's name, or a list of layer numbers from 0 (`null`: from none)."""
