@@ -82,6 +82,18 @@ def problems(path: Path, *sets: str) -> list[str]:
             "students.narrow={use: thin, distill: {losses: {minilm_relation: 1}, relation_heads: 32}}",
             "distill.relation_heads: 32 does not divide the student's width, 16.",
         ),
+        (
+            "students.narrow={use: thin, distill: {relation_heads: 5, phases: [{}, {losses: {minilm_relation: 1}}]}}",
+            "students.narrow.distill.relation_heads: 5 does not divide the student's width, 16.",
+        ),
+        (
+            "students.narrow={use: thin, distill: {phases: [{losses: {minilm_relation: 1}, relation_heads: 32}]}}",
+            "students.narrow.distill.phases.0.relation_heads: 32 does not divide the student's width, 16.",
+        ),
+        (
+            "students.small={use: one-layer, start: random, distill: {phases: [{layer_mapping: start}]}}",
+            "distill.phases.0.layer_mapping: `start` needs a student",
+        ),
         ("students.small.start_layers=[0, 1]", "start_layers: lists 2 teacher layers for a student of 1 layers."),
         ("students.small.start_layers=[]", "start_layers: lists 0 teacher layers for a student of 1 layers."),
         ("students.small.start_layers=[7]", "start_layers.0: the teacher has no layer 7."),

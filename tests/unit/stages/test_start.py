@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from compress.config.settings import Distill, Student
+from compress.config.settings import Distill, Phase, Student
 from compress.data.batches import Encoded
 from compress.errors import InputError
 from compress.files import read_json
@@ -63,3 +63,7 @@ def test_a_mapping_to_the_start_becomes_its_layers(context: Context) -> None:
     start_layers(Student(use="x", start_layers=(1, 3)), 2, teacher, ROWS, context)
     assert mapped_to_start(asked, student, teacher, context.out) == asked.model_copy(update={"layer_mapping": (1, 3)})
     assert mapped_to_start(Distill(), student, teacher, context.root) == Distill()
+    phased = Distill(phases=[Phase(layer_mapping="start", losses={"pkd": 1}), Phase(layer_mapping="last"), Phase()])
+    trainings = mapped_to_start(phased, student, teacher, context.out).trainings
+    assert [training.layer_mapping for training in trainings] == [(1, 3), "last", "uniform"]
+    assert trainings[0].losses == {"pkd": 1}
