@@ -158,11 +158,9 @@ def read(path: Path, assignments: Iterable[str] = ()) -> Draft:
         if _get(draft.document.value, (*student, "model")) is not None:
             for key, what in _idle(_get(written.value, student)).items():
                 draft.fault((*student, key), what)
-        phases = [set(_keys(_get(draft.document.value, path))) for path in draft.phases(student)]
-        for key in _keys(_get(written.value, (*student, "distill"))):
-            if key in set.intersection(*phases) if phases else False:
-                what = f"`{key}` has no effect: every phase gives its own. Leave it out, here or in one of the phases."
-                draft.fault((*student, "distill", key), what)
+        for key in sorted(_overridden(draft, student) & {*_keys(_get(written.value, (*student, "distill")))}):
+            what = f"`{key}` has no effect: every phase gives its own. Leave it out, here or in one of the phases."
+            draft.fault((*student, "distill", key), what)
     named = {faulty for faulty, _ in draft.faults}
     for faulty, problem in validated(Pipeline, draft.document)[1].items():
         # A mistake of a card is reported as such, and a model that such a card would give is not missing.
@@ -214,6 +212,12 @@ def _idle(student: Any) -> dict[str, str]:
         for key in _SHAPE_KEYS
         if group.get(key) is not None
     }
+
+
+def _overridden(draft: Draft, student: KeyPath) -> set[str]:
+    """The keys of a student's `distill` that each of its phases gives itself."""
+    phases = [set(_keys(_get(draft.document.value, path))) for path in draft.phases(student)]
+    return set.intersection(*phases) if phases else set()
 
 
 def _beneath(assignment: str) -> bool:

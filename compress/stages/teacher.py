@@ -31,8 +31,9 @@ def teacher(settings: Settings, needs: Needs, context: Context) -> None:
     Writes a model folder with its tokenizer and `history.json`.
     """
     model, tokenizer = _start(settings, context)
-    rows = encoded("train", settings.task, context.root, tokenizer, model, "the teacher")
-    validation = encoded("validation", settings.task, context.root, tokenizer, model, "the teacher")
+    name = f"the {context.name.replace('teachers/', 'teacher ')}"
+    rows = encoded("train", settings.task, context.root, tokenizer, model, name)
+    validation = encoded("validation", settings.task, context.root, tokenizer, model, name)
     history = train(model, rows, validation, settings.teacher.train, session(context))
     write(context.out, model, tokenizer, history)
 

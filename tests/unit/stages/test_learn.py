@@ -1,0 +1,107 @@
+"""What a student takes from which teacher, and when."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+from compress.config.settings import Distill
+from compress.data.batches import Encoded
+from compress.errors import InputError
+from compress.stages import learn as stage
+from compress.stages.context import Context
+from compress.stages.learn import learn
+from compress.training.history import History
+
+INNER = {"hidden_state": 1.0, "attention": 1.0, "logit_mse": 1.0}
+
+
+def rows(count: int, seed: int) -> Encoded:
+    random = np.random.default_rng(seed)
+    lengths = random.integers(3, 10, count)
+    ids = random.integers(5, 60, lengths.sum()).astype(np.int32)
+    starts = np.concatenate([[0], lengths.cumsum()])
+    return Encoded(ids=ids, types=None, starts=starts, labels=random.integers(0, 3, count), pad_id=0)
+
+
+def learned(
+    folder: Path, told: list[Any] | None = None, voices: dict[str, Callable[[], Tensor]] | None = None, **changes: Any
+) -> tuple[History, dict[str, Tensor]]:
+    settings = Distill.model_validate({"batch_size": 8, "epochs": 2, "learning_rate": 1e-3, **changes})
+    folder.mkdir(exist_ok=True)
+    notify = (lambda *news: told.append(news)) if told is not None else (lambda *_: None)
+    context = Context("distill/tiny", folder / "out", folder, folder, 0, notify)
+    student = tiny.model(hidden=16, seed=1)
+    history = learn(student, tiny.model(), rows(24, 0), rows(8, 1), settings, context, voices or {})
+    return history, student.state_dict()
+
+
+def test_stored_states_train_as_the_live_teacher_up_to_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    live, _ = learned(tmp_path / "live", losses=INNER)
+    # The teacher answers when it is asked for its states: not once more.
+    monkeypatch.setattr(stage, "cached_logits", lambda *_, **__: pytest.fail("asked again"))
+    stored, _ = learned(tmp_path / "stored", told, losses=INNER, cache={"budget_gb": 1})
+    for one, other in zip(stored.epochs, live.epochs, strict=True):
+        assert one.parts == pytest.approx(other.parts, rel=2e-3)
+    assert told[0][:2] == (0, 0)
+    assert "on disk while the student is trained" in told[0][2]
+    assert live.notes == []
+    assert [note.endswith("and were stored") for note in stored.notes] == [True]
+
+
+def test_without_room_the_teacher_runs_live_for_good(tmp_path: Path) -> None:
+    told: list[Any] = []
+    expected, weights = learned(tmp_path / "live", losses=INNER)
+    for budget in (1e-6, 1):  # the second time there would be room
+        history, found = learned(tmp_path / "full", told, losses=INNER, cache={"budget_gb": budget})
+        assert history.epochs == expected.epochs
+        assert all(torch.equal(found[name], weights[name]) for name in weights)
+        assert "allows 1.00 kB: the teacher runs beside the student" in history.notes[0]
+    assert [news for news in told if not news[1]] == [(0, 0, history.notes[0])]
+
+
+def test_one_pass_stores_nothing(tmp_path: Path) -> None:
+    history, _ = learned(tmp_path, losses=INNER, cache={"budget_gb": 1}, epochs=1.5)
+    assert "less than 2 passes" in history.notes[0]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("states")]
+
+
+def test_two_phases_of_one_pass_store(tmp_path: Path) -> None:
+    phases = [{"losses": {"hidden_state": 1}}, {"losses": {"attention": 1}}]
+    history, _ = learned(tmp_path, epochs=1, phases=phases, cache={"budget_gb": 1})
+    assert history.notes[0].endswith("and were stored")
+
+
+def test_further_teachers_count_in_one_pass_too(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def voice() -> Tensor:
+        asked.append("big")
+        return torch.full((24, 3), 5.0)
+
+    alone, _ = learned(tmp_path / "alone", epochs=1, losses=INNER)
+    both, _ = learned(
+        tmp_path / "both", None, {"big": voice}, epochs=1, losses=INNER, teachers={"teacher": 1, "big": 1}
+    )
+    assert asked == ["big"]
+    assert both.epochs[0].parts["logit_mse"] > 1.5 * alone.epochs[0].parts["logit_mse"]
+    assert both.epochs[0].parts["hidden_state"] == pytest.approx(alone.epochs[0].parts["hidden_state"], rel=0.1)
+
+
+def test_what_does_not_fit_in_the_last_phase_is_told_before_anybody_is_asked(tmp_path: Path) -> None:
+    def voice() -> Tensor:
+        raise AssertionError("asked")
+
+    told: list[Any] = []
+    phases = [{"losses": {"soft_label": 1}}, {"losses": {"hidden_state": 1}, "layer_mapping": (0, 7)}]
+    with pytest.raises(InputError, match="names a layer that the teacher of 2 layers does not have"):
+        learned(tmp_path, told, {"big": voice}, phases=phases, teachers={"big": 1})
+    assert told == []
