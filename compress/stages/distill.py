@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from compress.config import settings
 from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint, source
-from compress.encoders.families import configured, shape_of
+from compress.encoders.families import calls, configured, shape_of
 from compress.encoders.initialize import first_weights
 from compress.errors import InputError
 from compress.stages.context import Context
@@ -69,14 +69,15 @@ def _start(
     torch.manual_seed(context.seed)
     if student.model is not None:
         return _pretrained(student.model, settings.task, teacher, tokenizer, context)
+    layers: tuple[int, ...] = ()
+    if student.start != "random":
+        count = student.architecture.layers or calls(teacher.config)
+        layers = start_layers(student, count, teacher, validation, context)
     config = configured(teacher.config, student.architecture)
     made: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     own, whole = shape_of(config), shape_of(teacher.config)
     same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
     start = student.start if student.start != "auto" else "layers" if same else "pca"
-    if start == "random":
-        return made
-    layers = start_layers(student, own.layers, teacher, validation, context)
     first_weights(made, teacher, start=start, layers=layers, batches=_batches(rows, context.seed))
     return made
 
