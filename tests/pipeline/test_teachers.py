@@ -39,7 +39,7 @@ def answer(texts, pairs, labels):
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     plugin.install(
-        monkeypatch, tmp_path / "kit", "[compress.teachers]\nrule = acme.rule:answer\n", {"acme/rule.py": _RULE}
+        monkeypatch, tmp_path / "kit", "[compress.teachers]\nrule = acme_rule:answer\n", {"acme_rule.py": _RULE}
     )
     return written(tmp_path / "whole")
 
