@@ -14,6 +14,19 @@ from compress.encoders.families import FAMILIES, family_of
 VOCABULARY = 100
 WORDS = ("the", "a", "film", "movie", "good", "bad", "great", "dull", "not", "very", "light", "on", "off", "turn")
 
+VARIANTS: dict[str, dict[str, object]] = {
+    "deberta-v2": {"position_buckets": 8},
+    "ernie": {"use_task_id": True},
+    "modernbert": {
+        "pad_token_id": 0,
+        "local_attention": 6,
+        "attention_bias": True,
+        "norm_bias": True,
+        "classifier_pooling": "mean",
+    },
+}
+"""Config keys beside the shape: the variants that have most parts."""
+
 
 def model(
     family: str = "bert",
@@ -42,10 +55,13 @@ def model(
         max_position_embeddings=66 if row.positions_after_padding else 64,
         num_labels=labels,
         **shape,
+        **dict((*row.states, *row.usual)) | VARIANTS.get(family, {}),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        built = AutoModelForSequenceClassification.from_config(config, attn_implementation=attention)
+        built = AutoModelForSequenceClassification.from_config(
+            config, attn_implementation=attention if row.sdpa else "eager"
+        )
         with torch.no_grad():
             for parameter in built.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import base, head_size, layers, parts
+from compress.encoders.families import base, extras, family_of, head_size, layers, parts
 
 
 @dataclass
@@ -21,9 +22,12 @@ class Captured:
     """
 
     hidden_states: list[Tensor] = field(default_factory=list)
-    """(b, t, d) what each layer puts out, behind its last norm."""
+    """(b, t, d) what each layer puts out, behind its last norm (the last layer's: behind the norm of all, if any)."""
     queries: list[Tensor] = field(default_factory=list)
-    """(b, h, t, s)."""
+    """(b, h, t, s), turned by their positions as the keys are, where the family does so (ModernBERT).
+
+    What a family adds to their products by the distance alone (MPNet) or made of it (DeBERTa) is no part of them.
+    """
     keys: list[Tensor] = field(default_factory=list)
     """(b, h, t, s)."""
     values: list[Tensor] = field(default_factory=list)
@@ -74,10 +78,12 @@ def capture(
     `attention_scores` records queries and keys, which the scores are made of; `relations` queries, keys and values.
     Raises: InputError if the architecture is not known.
     """
-    captured, size = Captured(), head_size(model.config)
+    captured, size, row = Captured(), head_size(model.config), family_of(model)
+    turns: list[tuple[Tensor, Tensor]] = []
+    awaited: set[str] = set()
 
     def split(projected: Tensor) -> Tensor:
-        return projected.view(*projected.shape[:-1], -1, size).transpose(1, 2)
+        return projected.reshape(*projected.shape[:-1], -1, size).transpose(1, 2)
 
     def start(_module: nn.Module, _args: Any) -> None:
         captured.clear()
@@ -89,14 +95,21 @@ def capture(
     def leave(_module: nn.Module, _args: Any, output: Tensor | tuple[Tensor, ...]) -> None:
         captured.hidden_states.append(output if isinstance(output, Tensor) else output[0])
 
-    def query(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        captured.queries.append(split(output))
+    def final(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        captured.hidden_states[-1] = output
 
-    def key(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        captured.keys.append(split(output))
+    def attend(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
+        awaited.update(("queries", "keys", "values"))
+        turns[:] = [kwargs["position_embeddings"]] if row.rotary else []
 
-    def value(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        captured.values.append(split(output))
+    def take(into: str, *, turned: bool) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
+            if into in awaited:  # only the first time: a layer of DeBERTa makes them of distances too
+                awaited.remove(into)
+                heads = split(output)
+                getattr(captured, into).append(_turned(heads, *turns[-1]) if turned else heads)
+
+        return hook
 
     def finish(_module: nn.Module, _args: Any, output: Any) -> None:
         captured.left = output[0]
@@ -108,11 +121,24 @@ def capture(
         if hidden_states:
             for layer in layers(model):
                 hooks.enter_context(layer.register_forward_hook(leave))
+            if (norm := extras(model).final_norm) is not None:
+                hooks.enter_context(norm.register_forward_hook(final))
         for part in parts(model) if attention_scores or relations else ():
-            hooks.enter_context(part.query.register_forward_hook(query))
-            hooks.enter_context(part.key.register_forward_hook(key))
+            hooks.enter_context(part.attention.register_forward_pre_hook(attend, with_kwargs=True))
+            hooks.enter_context(part.query.register_forward_hook(take("queries", turned=row.rotary)))
+            hooks.enter_context(part.key.register_forward_hook(take("keys", turned=row.rotary)))
             if relations:
-                hooks.enter_context(part.value.register_forward_hook(value))
+                hooks.enter_context(part.value.register_forward_hook(take("values", turned=False)))
         if sentence:
             hooks.enter_context(base(model).register_forward_hook(finish))
         yield captured
+
+
+def _turned(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Queries or keys (b, h, t, s) turned by their positions (Su et al. 2021, arXiv:2104.09864, section 3.4.2).
+
+    Shapes: cosine and sine (b, t, s) of each token's angles, the same for both halves of s
+    """
+    one, other = heads.chunk(2, dim=-1)
+    across = torch.cat((-other, one), dim=-1)
+    return heads * cosine.unsqueeze(1) + across * sine.unsqueeze(1)

@@ -20,11 +20,13 @@ from transformers.utils import logging
 
 from compress import files
 from compress.encoders import source
-from compress.encoders.families import FAMILIES, Pruned, base, classifier, family_of, parts, pruned_of
+from compress.encoders.families import FAMILIES, Pruned, base, classifier, extras, family_of, parts, pooler, pruned_of
+from compress.encoders.rows import Projection, Rows, linear_of
 from compress.encoders.surgery import record
 from compress.errors import InputError, UnknownName
 
 Attention = Literal["sdpa", "eager"]
+"""How attention is computed; a family without SDPA is eager always."""
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:
@@ -75,7 +77,8 @@ def load_encoder(path_or_id: str | Path, *, labels: Sequence[str], revision: str
     row = family_of(config)
     heads = tuple(f"{path}." for path in row.classifier)
     gone = {*info["missing_keys"], *_mismatched(info)}
-    new = (*heads, f"{model.base_model_prefix}.{row.pooler}.")
+    around = tuple(f"{path}." for path in (row.pooler, row.head_norm) if path)
+    new = (*heads, *around, *(f"{model.base_model_prefix}.{path}" for path in around))
     encoder = {key for key in gone if not key.startswith(new)}
     _complain(weights, {"missing or of another shape": encoder, "not known": _unread(model, info)})
     if not known or any(key.startswith(heads) for key in gone):
@@ -121,7 +124,7 @@ def _pretrained(
                 str(folder),
                 config=config,
                 dtype=torch.float32,
-                attn_implementation=attention,
+                attn_implementation=attention if family_of(config).sdpa else "eager",
                 use_safetensors=True,
                 local_files_only=True,
                 ignore_mismatched_sizes=True,
@@ -167,25 +170,29 @@ def _shaped(
     kind: type[PreTrainedModel], config: PreTrainedConfig, pruned: Pruned, attention: Attention
 ) -> PreTrainedModel:
     """A model of the uncut size, its Linears then resized; the random state is left as it was."""
-    config._attn_implementation = attention
+    config._attn_implementation = attention if family_of(config).sdpa else "eager"
     with torch.random.fork_rng(devices=[]), _quiet():
         model = kind(config)
     model.train(False)
     for part, heads, neurons in zip(parts(model), pruned.heads, pruned.neurons, strict=True):
         width, hidden = len(heads) * pruned.head_size, part.output.out_features
-        for linear in (part.query, part.key, part.value):
-            _resize(linear, hidden, width)
+        for projection in part.heads_in:
+            _resize(projection, hidden, width)
+        for projection in part.neurons_in:
+            _resize(projection, hidden, neurons)
         _resize(part.output, width, hidden)
-        _resize(part.up, hidden, neurons)
         _resize(part.down, neurons, hidden)
     record(model, pruned)
     return model
 
 
-def _resize(linear: nn.Linear, inputs: int, outputs: int) -> None:
+def _resize(projection: Projection, inputs: int, outputs: int) -> None:
+    linear = linear_of(projection)
+    outputs *= projection.count if isinstance(projection, Rows) else 1
     linear.in_features, linear.out_features = inputs, outputs
     linear.weight = nn.Parameter(torch.zeros(outputs, inputs))
-    linear.bias = nn.Parameter(torch.zeros(outputs))
+    if linear.bias is not None:
+        linear.bias = nn.Parameter(torch.zeros(outputs))
 
 
 def _headed(pruned_model: PreTrainedModel, pruned: Pruned, labels: Sequence[str], *, keep: bool) -> PreTrainedModel:
@@ -197,6 +204,9 @@ def _headed(pruned_model: PreTrainedModel, pruned: Pruned, labels: Sequence[str]
     _relabel(config, labels)
     model = _shaped(kind, config, pruned, "sdpa")
     base(model).load_state_dict(base(pruned_model).state_dict(), strict=False)
+    for part in (pooler, lambda one: extras(one).head_norm):  # which may stand outside the encoder
+        if (old := part(pruned_model)) is not None and (new := part(model)) is not None:
+            new.load_state_dict(old.state_dict())
     _renew(model)
     return model
 
@@ -210,7 +220,8 @@ def _renew(model: PreTrainedModel) -> None:
     """Random first weights for the classification head, as transformers draws them."""
     for linear in classifier(model):
         nn.init.normal_(linear.weight, std=float(getattr(model.config, "initializer_range", 0.02)))
-        nn.init.zeros_(linear.bias)
+        if linear.bias is not None:
+            nn.init.zeros_(linear.bias)
 
 
 def _complain(weights: Path, bad: dict[str, set[str]]) -> None:

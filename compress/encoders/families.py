@@ -6,69 +6,20 @@ Everything else in this program reaches a model through the accessors below. Imp
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compress.config.settings import Architecture
+from compress.encoders.family import Family
+from compress.encoders.modules import Embeddings, Extras, Parts
 from compress.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedConfig, PreTrainedModel
-
-
-@dataclass(frozen=True)
-class Family:
-    """One architecture. Paths are dotted module paths below the base model, below one layer, or below the whole model."""
-
-    model_type: str
-    """The config's `model_type`, and the family's name."""
-
-    # below the base model
-    layers: str = "encoder.layer"
-    word: str = "embeddings.word_embeddings"
-    position: str = "embeddings.position_embeddings"
-    token_type: str | None = "embeddings.token_type_embeddings"
-    embedding_norm: str = "embeddings.LayerNorm"
-    projection: str | None = None
-    pooler: str | None = None
-
-    # below one layer
-    attention: str = "attention.self"
-    query: str = "attention.self.query"
-    key: str = "attention.self.key"
-    value: str = "attention.self.value"
-    output: str = "attention.output.dense"
-    attention_norm: str = "attention.output.LayerNorm"
-    up: str = "intermediate.dense"
-    down: str = "output.dense"
-    output_norm: str = "output.LayerNorm"
-
-    # below the classification model
-    classifier: tuple[str, ...] = ("classifier",)
-
-    # attributes of the attention module
-    head_count: str = "num_attention_heads"
-    heads_width: str = "all_head_size"
-
-    # keys of the config
-    hidden_key: str = "hidden_size"
-    heads_key: str = "num_attention_heads"
-    layers_key: str = "num_hidden_layers"
-    intermediate_key: str = "intermediate_size"
-    embedding_key: str | None = None
-    requires: tuple[tuple[str, object], ...] = (("is_decoder", False), ("position_embedding_type", "absolute"))
-    """Config keys and the only value this program knows how to handle."""
-
-    # behaviour
-    inputs: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")
-    """The inputs the model takes, in the order an exported graph has them."""
-    shared_layers: bool = False
-    """One layer is called again and again."""
-    positions_after_padding: bool = False
-    """Position numbers start behind the padding id, so that many positions are lost."""
 
 
 _BERT = Family(model_type="bert", pooler="pooler.dense")
@@ -86,6 +37,79 @@ _ROBERTA = replace(
     classifier=("classifier.dense", "classifier.out_proj"),
     inputs=("input_ids", "attention_mask"),
     positions_after_padding=True,
+)
+_XLM_ROBERTA = replace(_ROBERTA, model_type="xlm-roberta")
+_ERNIE = replace(_BERT, model_type="ernie", task_type="embeddings.task_type_embeddings")
+_MPNET = replace(
+    _ROBERTA,
+    model_type="mpnet",
+    token_type=None,
+    head_bias="encoder.relative_attention_bias",
+    attention="attention.attn",
+    query="attention.attn.q",
+    key="attention.attn.k",
+    value="attention.attn.v",
+    output="attention.attn.o",
+    attention_norm="attention.LayerNorm",
+    refuses=(("scratch", "its code counts positions by a padding id of 1, and a learned vocabulary pads with 0"),),
+    sdpa=False,
+    padding=1,
+)
+_DEBERTA = replace(
+    _BERT,
+    model_type="deberta-v2",
+    position=None,
+    token_type=None,
+    projection="embeddings.embed_proj",
+    pooler=None,
+    relative="encoder.rel_embeddings",
+    relative_norm="encoder.LayerNorm",
+    query="attention.self.query_proj",
+    key="attention.self.key_proj",
+    value="attention.self.value_proj",
+    classifier=("pooler.dense", "classifier"),
+    follows=("pooler_hidden_size",),
+    requires=(("conv_kernel_size", 0), ("type_vocab_size", 0)),
+    states=(
+        ("relative_attention", True),
+        ("share_att_key", True),
+        ("norm_rel_ebd", "layer_norm"),
+        ("position_biased_input", False),
+    ),
+    usual=(("pos_att_type", "c2p|p2c"), ("position_buckets", 256)),
+    inputs=("input_ids", "attention_mask"),
+    refuses=(("pca", "its queries and keys meet distances too, not each other alone"),),
+    sdpa=False,
+)
+_MODERNBERT = Family(
+    model_type="modernbert",
+    layers="layers",
+    word="embeddings.tok_embeddings",
+    position=None,
+    token_type=None,
+    embedding_norm="embeddings.norm",
+    pooler="head.dense",
+    final_norm="final_norm",
+    attention="attn",
+    query="attn.Wqkv:0/3",
+    key="attn.Wqkv:1/3",
+    value="attn.Wqkv:2/3",
+    output="attn.Wo",
+    attention_norm="attn_norm",
+    up="mlp.Wi:0/2",
+    gate="mlp.Wi:1/2",
+    down="mlp.Wo",
+    output_norm="mlp_norm",
+    head_norm="head.norm",
+    head_count=None,
+    heads_width=None,
+    usual=(("bos_token_id", None), ("eos_token_id", None), ("cls_token_id", None), ("sep_token_id", None)),
+    one_a_layer=("layer_types",),
+    inputs=("input_ids", "attention_mask"),
+    pre_norm=True,
+    rotary=True,
+    traced=False,
+    refuses=(("pca", "its norms stand before its blocks, and its heads are turned by positions"),),
 )
 _DISTILBERT = Family(
     model_type="distilbert",
@@ -128,40 +152,10 @@ _ALBERT = Family(
     shared_layers=True,
 )
 
-FAMILIES: Mapping[str, Family] = {row.model_type: row for row in (_ALBERT, _BERT, _DISTILBERT, _ELECTRA, _ROBERTA)}
+_ROWS = (_ALBERT, _BERT, _DEBERTA, _DISTILBERT, _ELECTRA, _ERNIE, _MODERNBERT, _MPNET, _ROBERTA, _XLM_ROBERTA)
+
+FAMILIES: Mapping[str, Family] = {row.model_type: row for row in _ROWS}
 """All rows by name."""
-
-
-class Parts(NamedTuple):
-    """The modules of one layer."""
-
-    attention: nn.Module
-    """The module that splits the heads."""
-    query: nn.Linear
-    """(hidden -> heads * head size), heads in order; so are `key` and `value`."""
-    key: nn.Linear
-    value: nn.Linear
-    output: nn.Linear
-    """(heads * head size -> hidden), after the heads are joined."""
-    attention_norm: nn.LayerNorm
-    """Behind the attention block's residual sum."""
-    up: nn.Linear
-    """(hidden -> neurons)."""
-    down: nn.Linear
-    """(neurons -> hidden)."""
-    output_norm: nn.LayerNorm
-    """Behind the feed-forward block's residual sum: the layer's output."""
-
-
-class Embeddings(NamedTuple):
-    """The modules that make the first layer's input."""
-
-    word: nn.Embedding
-    position: nn.Embedding
-    token_type: nn.Embedding | None
-    norm: nn.LayerNorm
-    projection: nn.Linear | None
-    """(embedding width -> hidden), where the two differ (ELECTRA) or always (ALBERT)."""
 
 
 class Shape(NamedTuple):
@@ -196,8 +190,9 @@ def family_of(model_or_config: PreTrainedModel | PreTrainedConfig) -> Family:
             f"the architecture `{config.model_type}` is not known. Known: {', '.join(FAMILIES)}. "
             "To add it, write its row in compress/encoders/families.py."
         )
-    for key, needed in row.requires:
-        seen = getattr(config, key, needed)
+    wanted = [(key, needed, getattr(config, key, needed)) for key, needed in row.requires]
+    wanted += [(key, needed, getattr(config, key, None)) for key, needed in row.states]
+    for key, needed, seen in wanted:
         if seen != needed:
             raise InputError(f"a {row.model_type} model with `{key}: {seen}` is not supported, only `{key}: {needed}`.")
     return row
@@ -233,7 +228,17 @@ def parts(model: PreTrainedModel) -> list[Parts]:
     """The modules of every layer of `layers(model)`."""
     row = family_of(model)
     paths = [getattr(row, name) for name in Parts._fields]
-    return [Parts(*(layer.get_submodule(path) for path in paths)) for layer in layers(model)]  # type: ignore[arg-type]
+    return [Parts(*(_share(layer, path) for path in paths)) for layer in layers(model)]
+
+
+def _share(layer: nn.Module, path: str | None) -> Any:
+    """The module at a path, or the share of a Linear that it names."""
+    if path is None or ":" not in path:
+        return None if path is None else layer.get_submodule(path)
+    from compress.encoders.rows import Rows
+
+    place, _, share = path.partition(":")
+    return Rows(cast("nn.Linear", layer.get_submodule(place)), *map(int, share.split("/")))
 
 
 def embeddings(model: PreTrainedModel) -> Embeddings:
@@ -241,8 +246,9 @@ def embeddings(model: PreTrainedModel) -> Embeddings:
     row, root = family_of(model), base(model)
     return Embeddings(
         word=cast("nn.Embedding", root.get_submodule(row.word)),
-        position=cast("nn.Embedding", root.get_submodule(row.position)),
+        position=cast("nn.Embedding | None", _find(root, row.position)),
         token_type=cast("nn.Embedding | None", _find(root, row.token_type)),
+        task_type=cast("nn.Embedding | None", _find(root, row.task_type)),
         norm=cast("nn.LayerNorm", root.get_submodule(row.embedding_norm)),
         projection=cast("nn.Linear | None", _find(root, row.projection)),
     )
@@ -250,13 +256,22 @@ def embeddings(model: PreTrainedModel) -> Embeddings:
 
 def pooler(model: PreTrainedModel) -> nn.Linear | None:
     """The Linear of the pooler (hidden -> hidden), part of the pretrained encoder; None where the model has none."""
-    return cast("nn.Linear | None", _find(base(model), family_of(model).pooler))
+    path = family_of(model).pooler
+    return cast("nn.Linear | None", _find(base(model), path) or _find(model, path))
+
+
+def extras(model: PreTrainedModel) -> Extras:
+    """What this family has outside its layers beside embeddings, pooler and classifier."""
+    row, root = family_of(model), base(model)
+    paths = {name: getattr(row, name) for name in Extras._fields}
+    return Extras(**{name: _find(model if name == "head_norm" else root, path) for name, path in paths.items()})  # type: ignore[arg-type]
 
 
 def classifier(model: PreTrainedModel) -> list[nn.Linear]:
     """The Linears of the classification head, first to last, without the pooler; empty for a bare encoder.
 
-    The first of `[pooler, *classifier]` that is there reads the last hidden state of the first token.
+    The first of `[pooler, *classifier]` that is there reads the last hidden state of the first token (ModernBERT: or the
+    mean of all).
     """
     found = (_find(model, path) for path in family_of(model).classifier)
     return [cast("nn.Linear", module) for module in found if module is not None]
@@ -279,10 +294,20 @@ def head_size(config: PreTrainedConfig) -> int:
     return int(getattr(config, row.hidden_key) // getattr(config, row.heads_key))
 
 
+def lost_positions(row: Family, pad_id: int | None) -> int:
+    """How many positions of the table no token has."""
+    padding = (pad_id or 0) if row.padding is None else row.padding
+    return padding + 1 if row.positions_after_padding else 0
+
+
 def max_length(config: PreTrainedConfig) -> int:
-    """The longest input, in tokens with the special ones, that the position embeddings reach."""
-    lost = int(config.pad_token_id or 0) + 1 if family_of(config).positions_after_padding else 0
-    return int(config.max_position_embeddings) - lost
+    """The longest input, in tokens with the special ones, that the positions reach; `sys.maxsize` if nothing ends."""
+    row = family_of(config)
+    if row.position is None and not row.rotary:
+        return sys.maxsize
+    return int(config.max_position_embeddings) - (
+        lost_positions(row, config.pad_token_id) if row.positions_after_padding else 0
+    )
 
 
 def pruned_of(config: PreTrainedConfig) -> Pruned | None:
@@ -329,10 +354,13 @@ def shape_of(config: PreTrainedConfig) -> Shape:
     return Shape(count, int(getattr(config, row.hidden_key)), heads * times, neurons * times)
 
 
-def configured(config: PreTrainedConfig, architecture: Architecture) -> PreTrainedConfig:
+def configured(
+    config: PreTrainedConfig, architecture: Architecture, chosen: Sequence[int] | None = None
+) -> PreTrainedConfig:
     """A copy of a teacher's config with another shape; what the architecture leaves out is the teacher's.
 
-    An embedding width equal to the hidden width follows it; another one (ALBERT, small ELECTRA) stays.
+    What a config lists for each layer, such as local and global attention, follows the `chosen` teacher layers, of
+    which there is one for each of the student's, or else begins as the teacher's does. An embedding width equal to the hidden width follows it; another one (ALBERT, small ELECTRA) stays.
     Raises: InputError if the heads do not divide the width, or if a pruned model is to be reshaped.
     """
     result = copy.deepcopy(config)
@@ -350,14 +378,15 @@ def configured(config: PreTrainedConfig, architecture: Architecture) -> PreTrain
         raise InputError(
             "a student cannot take another shape from a pruned model. Take it from the model before the cut."
         )
-    if (
-        row.embedding_key
-        and getattr(config, row.embedding_key) == getattr(config, row.hidden_key)
-        and architecture.hidden
-    ):
-        asked[row.embedding_key] = architecture.hidden
+    for key in (row.embedding_key, *row.follows):
+        if key and architecture.hidden and getattr(config, key) == getattr(config, row.hidden_key):
+            asked[key] = architecture.hidden
     for key, number in asked.items():
         setattr(result, key, number)
+    for key in row.one_a_layer:
+        kinds, count = getattr(config, key), int(getattr(result, row.layers_key))
+        taken = chosen if chosen and len(chosen) == count else range(count)
+        setattr(result, key, [kinds[layer % len(kinds)] for layer in taken])
     hidden, heads = getattr(result, row.hidden_key), getattr(result, row.heads_key)
     if hidden % heads:
         raise InputError(

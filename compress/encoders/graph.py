@@ -91,16 +91,24 @@ def _clean(graph: onnx.ModelProto) -> None:
         tensor.ClearField("data_location")  # read from a file beside the graph or not: the same bytes
 
 
+_LOUD = (
+    "torch.onnx._internal.exporter._registration",  # "torchvision is not installed"
+    "onnxscript.optimizer._constant_folding",  # "Skipping constant folding for op LayerNormalization" (DeBERTa's distances)
+)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silences what the exporter says about itself, and nothing else."""
-    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # "torchvision is not installed"
+    loggers = [logging.getLogger(name) for name in _LOUD]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
             warnings.filterwarnings("ignore", message="# The axis name: .* will not be used", category=UserWarning)
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -8,22 +8,10 @@ from transformers import PreTrainedModel
 
 from compress.encoders import families
 from compress.encoders.projection import head, project
+from compress.encoders.start import refused
 from compress.errors import InputError
 
 Start = Literal["layers", "pca", "random"]
-
-
-def evenly(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
-    """Teacher layers (from 0) for a student to start from: evenly spread, the first and the last among them.
-
-    3 of 6 are 0, 2, 5 (of all choices that keep the last, the one that answers best untrained); 6 of 12 are those of
-    DistilBERT: 0, 2, 4, 7, 9, 11. A single layer is the last.
-    """
-    if student_layers == 1:
-        return (teacher_layers - 1,)
-    steps = student_layers - 1
-    # halves go down
-    return tuple(-(-(2 * place * (teacher_layers - 1) - steps) // (2 * steps)) for place in range(student_layers))
 
 
 def first_weights(
@@ -45,7 +33,7 @@ def first_weights(
     """
     if start == "random":
         return
-    _check(student, teacher, layers)
+    _check(student, teacher, start, layers)
     if start == "pca":
         project(student, teacher, layers, batches)
     else:
@@ -82,10 +70,11 @@ def _copy(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[i
 
 
 def _pairs(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int]) -> Iterator[_Pair]:
-    for name, small in families.embeddings(student)._asdict().items():
-        large = getattr(families.embeddings(teacher), name)
-        if small is not None or large is not None:
-            yield _Pair(f"the embeddings' {name}", small or nn.Identity(), large or nn.Identity())
+    for group in (families.embeddings, families.extras):
+        for (name, small), large in zip(group(student)._asdict().items(), group(teacher), strict=True):
+            if small is not None or large is not None:
+                what = f"the embeddings' {name}" if group is families.embeddings else f"the {name.replace('_', ' ')}"
+                yield _Pair(what, small or nn.Identity(), large or nn.Identity())
     ends, sources = families.layers(student), families.layers(teacher)
     shared = families.family_of(teacher).shared_layers
     for index, end in enumerate(ends):
@@ -98,7 +87,7 @@ def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
 
-def _check(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int]) -> None:
+def _check(student: PreTrainedModel, teacher: PreTrainedModel, start: Start, chosen: Sequence[int]) -> None:
     row = families.family_of(teacher)
     if families.family_of(student) is not row:
         raise InputError(
@@ -115,6 +104,16 @@ def _check(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[
             raise InputError(
                 f"the student has {small.num_embeddings} {name} embeddings and the teacher {large.num_embeddings}: "
                 "it can take its first weights from a teacher with the same vocabulary and positions only."
+            )
+    heads = [int(getattr(model.config, row.heads_key)) for model in (student, teacher)]
+    if what := refused(row, start, chosen, (heads[0], heads[1])):
+        raise InputError(what)
+    for key in row.one_a_layer:
+        kinds = getattr(student.config, key), getattr(teacher.config, key)
+        if wrong := [index for index, layer in enumerate(chosen) if kinds[0][index] != kinds[1][layer]]:
+            own, other = kinds[0][wrong[0]], kinds[1][chosen[wrong[0]]]
+            raise InputError(
+                f"{key}: layer {wrong[0]} of the student is {own}, and the teacher's it starts from {other}."
             )
     if student.config.num_labels != teacher.config.num_labels:
         raise InputError(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from compress.encoders.families import Parts
+from compress.encoders.modules import Parts
 
 RIDGE = 0.1
 """How strongly a corrected Linear holds on to its weights, in mean squares of its inputs."""

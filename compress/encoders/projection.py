@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from compress.encoders.families import (
     classifier,
     embeddings,
+    extras,
     family_of,
     head_size,
     layers,
@@ -19,6 +20,7 @@ from compress.encoders.families import (
     pooler,
 )
 from compress.encoders.narrowing import correct, fit_norm, narrow_attention, narrow_head, narrow_neurons, principal
+from compress.encoders.rows import Projection
 from compress.errors import InputError
 
 POSITIONS = 32768
@@ -150,6 +152,9 @@ def _narrow(
                 narrow(index, call, seen)
 
     outside = _watch(teacher, batch, layer)
+    biases = extras(student).head_bias, extras(teacher).head_bias
+    if biases[0] is not None and biases[1] is not None:  # as many heads, see `start.refused`
+        biases[0].weight.copy_(biases[1].weight)
     if shared:
         narrow(0, 0, _together(thinned))
     goals = narrow_head(head(student), head(teacher), outside.head, basis)
@@ -194,11 +199,7 @@ def _narrow_embeddings(
         small.projection.bias.zero_()
         if large.projection is not None:
             small.projection.bias.copy_(basis.T @ large.projection.bias)
-    for table, source in (
-        (small.word, large.word),
-        (small.position, large.position),
-        (small.token_type, large.token_type),
-    ):
+    for table, source in zip(small.tables, large.tables, strict=True):
         if table is not None and source is not None:
             table.weight.copy_(source.weight @ inner)
     return goal
@@ -211,7 +212,7 @@ def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor
 
     with ExitStack() as hooks:
 
-        def at(module: nn.Module, act: Callable[[Tensor], None]) -> None:
+        def at(module: nn.Module | Projection, act: Callable[[Tensor], None]) -> None:
             def hook(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
                 act(_tokens(args[0], real))
 
@@ -233,8 +234,8 @@ def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor
 
 
 def _bridge(
-    at: Callable[[nn.Module, Callable[[Tensor], None]], None],
-    first: nn.Linear,
+    at: Callable[[Any, Callable[[Tensor], None]], None],
+    first: Projection,
     last: nn.Linear,
     norm: nn.LayerNorm,
     sums: Tensor,

@@ -7,8 +7,8 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from compress.config.settings import Scratch
-from compress.encoders.families import FAMILIES
-from compress.errors import UnknownName
+from compress.encoders.families import FAMILIES, lost_positions
+from compress.errors import InputError, UnknownName
 
 
 def from_scratch(
@@ -16,11 +16,13 @@ def from_scratch(
 ) -> PreTrainedModel:
     """A classification model of the asked shape whose vocabulary is the tokenizer's; the seed fixes its weights.
 
-    Raises: UnknownName if no family has the name.
+    Raises: UnknownName if no family has the name; InputError if it cannot be made from scratch.
     """
     row = FAMILIES.get(settings.family)
     if row is None:
         raise UnknownName("family", settings.family, FAMILIES)
+    if reason := dict(row.refuses).get("scratch"):
+        raise InputError(f"a {row.model_type} model cannot be made from scratch: {reason}.")
     shape = settings.architecture
     keys = {
         row.layers_key: shape.layers,
@@ -33,9 +35,10 @@ def from_scratch(
     padding = int(tokenizer.pad_token_id)
     config = AutoConfig.for_model(
         row.model_type,
+        **dict((*row.states, *row.usual)),
         **keys,
         vocab_size=len(tokenizer),
-        max_position_embeddings=settings.max_positions + (padding + 1 if row.positions_after_padding else 0),
+        max_position_embeddings=settings.max_positions + lost_positions(row, padding),
         pad_token_id=padding,
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},

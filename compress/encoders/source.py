@@ -26,6 +26,7 @@ PATTERNS = (
     "merges.txt",
     "spiece.model",
     "sentencepiece.bpe.model",
+    "spm.model",
 )
 """The files of a model folder that are read; nothing else is downloaded."""
 

@@ -13,7 +13,8 @@ import torch_pruning
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import Pruned, family_of, head_size, parts, pruned_of
+from compress.encoders.families import Pruned, extras, family_of, head_size, parts, pruned_of
+from compress.encoders.rows import Projection, linear_of, places
 from compress.errors import CompressError, InputError
 
 
@@ -85,10 +86,10 @@ def cut(model: PreTrainedModel, masks: Masks) -> PreTrainedModel:
     result = copy.deepcopy(model)
     if all(mask.all() for mask in (*masks.heads, *masks.neurons)):
         return result
-    graph = _graph(result)
+    graph = _graph(result) if family_of(model).traced else None
     for part, heads, neurons in zip(parts(result), masks.heads, masks.neurons, strict=True):
-        _remove(graph, (part.query, part.key, part.value), part.output, heads.repeat_interleave(size))
-        _remove(graph, (part.up,), part.down, neurons)
+        _remove(graph, part.heads_in, part.output, heads.repeat_interleave(size))
+        _remove(graph, part.neurons_in, part.down, neurons)
     _restore(model, result)
     kept = [mask.nonzero().flatten().tolist() for mask in masks.heads]
     if before is not None:
@@ -114,9 +115,33 @@ def record(model: PreTrainedModel, pruned: Pruned) -> None:
     for module in model.modules():
         if isinstance(module, PreTrainedModel):
             module.config.compress = entry
+    biased = extras(model).head_bias is not None
     for part, kept in zip(parts(model), pruned.heads, strict=True):
-        setattr(part.attention, row.head_count, len(kept))
-        setattr(part.attention, row.heads_width, len(kept) * pruned.head_size)
+        if row.head_count and row.heads_width:
+            setattr(part.attention, row.head_count, len(kept))
+            setattr(part.attention, row.heads_width, len(kept) * pruned.head_size)
+        if biased:
+            _select_bias(part.attention, kept, row.bias_argument)
+
+
+def _select_bias(attention: nn.Module, kept: Sequence[int], argument: int) -> None:
+    """Let an attention module see the scores' bias of its own heads only: all layers are handed one and the same."""
+    for place, hook in list(attention._forward_pre_hooks.items()):
+        if isinstance(hook, _Selected):
+            del attention._forward_pre_hooks[place]
+    attention.register_forward_pre_hook(_Selected(tuple(kept), argument))
+
+
+@dataclass(frozen=True)
+class _Selected:
+    """A forward pre-hook that takes the kept heads, numbered as before any cut, out of one argument."""
+
+    kept: tuple[int, ...]
+    argument: int
+
+    def __call__(self, _module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        bias = args[self.argument][:, list(self.kept)]
+        return (*args[: self.argument], bias, *args[self.argument + 1 :])
 
 
 def _check(model: PreTrainedModel, masks: Masks) -> None:
@@ -141,6 +166,8 @@ def _graph(model: PreTrainedModel) -> Any:
     """
     nn.Module.to(model, "cpu")
     model.train(False).requires_grad_(True)
+    if (bias := extras(model).head_bias) is not None:  # it would couple the heads of all layers
+        bias.requires_grad_(False)
     ids = torch.full((2, 4), 5 % model.config.vocab_size)
     feeds = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.enable_grad():
@@ -149,24 +176,39 @@ def _graph(model: PreTrainedModel) -> Any:
         )
 
 
-def _remove(graph: Any, outs: Sequence[nn.Linear], reader: nn.Linear, keep: Tensor) -> None:
-    """Take what is not kept out of the output channels of `outs` and the input channels of `reader`, and of nothing else."""
+def _remove(graph: Any, outs: Sequence[Projection], reader: nn.Linear, keep: Tensor) -> None:
+    """Take what is not kept out of the output channels of `outs` and the input channels of `reader`, and of nothing else.
+
+    Without a graph (None) that is done as it is said; with one it must find the same.
+    """
     gone = (~keep).nonzero().flatten().tolist()
     if not gone:
         return
-    group = graph.get_pruning_group(outs[0], torch_pruning.prune_linear_out_channels, idxs=gone)
+    rows: dict[nn.Linear, list[int]] = {}
+    for out in outs:
+        rows.setdefault(linear_of(out), []).extend(places(out, gone))
+    if graph is None:
+        for linear, indices in rows.items():
+            torch_pruning.prune_linear_out_channels(linear, indices)
+        torch_pruning.prune_linear_in_channels(reader, gone)
+        return
+    first = linear_of(outs[0])
+    group = graph.get_pruning_group(first, torch_pruning.prune_linear_out_channels, idxs=rows[first])
     real = {*graph.model.modules(), *graph.model.parameters()}
     coupled = {
         (dep.target.module, bool(graph.is_out_channel_pruning_fn(dep.handler)), tuple(sorted(indices)))
         for dep, indices in group.items
         if dep.target.module in real
     }
-    wanted = {*((linear, True, tuple(gone)) for linear in outs), (reader, False, tuple(gone))}
+    wanted = {
+        *((linear, True, tuple(sorted(indices))) for linear, indices in rows.items()),
+        (reader, False, tuple(gone)),
+    }
     if coupled != wanted:
         names = {module: name for name, module in graph.model.named_modules()}
         found = ", ".join(sorted({names.get(module, "a bare parameter") for module, _, _ in coupled}))
         raise CompressError(
-            f"the dependency graph of {names[outs[0]]} is not the one its family's row promises: {found}."
+            f"the dependency graph of {names[first]} is not the one its family's row promises: {found}."
         )
     group.prune()
 

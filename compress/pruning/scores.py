@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from compress.encoders.families import Parts, family_of, head_size, parts
+from compress.encoders.families import family_of, head_size, parts
+from compress.encoders.modules import Parts
 from compress.encoders.surgery import scaled
 from compress.errors import CompressError
 from compress.registry import IMPORTANCE
@@ -29,7 +30,7 @@ def unit_scores(model: PreTrainedModel, batches: Iterable[Mapping[str, Tensor]],
     """The scores of all heads and neurons by the importance score of that name.
 
     A score that reads weights gets, for each head, its rows of the query, key and value Linears and its columns of the
-    attention output; for each neuron, its row of `up` and its column of `down`. One that reads gradients gets the
+    attention output; for each neuron, its rows of `up` (and of its gate) and its column of `down`. One that reads gradients gets the
     gradient of each sample's task loss by a factor on the unit's output, taken at 1; the model is run without dropout
     and is left as it was.
 
@@ -51,9 +52,10 @@ def _weights(layers: list[Parts], size: int) -> tuple[list[Tensor], list[Tensor]
     heads, neurons = [], []
     for layer in layers:
         count = layer.output.in_features // size
-        linears = [layer.query.weight, layer.key.weight, layer.value.weight, layer.output.weight.T]
+        linears = [*(part.weight for part in layer.heads_in), layer.output.weight.T]
         heads.append(torch.cat([weight.detach().reshape(count, -1) for weight in linears], dim=1))
-        neurons.append(torch.cat([layer.up.weight.detach(), layer.down.weight.detach().T], dim=1))
+        linears = [*(part.weight for part in layer.neurons_in), layer.down.weight.T]
+        neurons.append(torch.cat([weight.detach() for weight in linears], dim=1))
     return heads, neurons
 
 

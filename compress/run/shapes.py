@@ -23,6 +23,7 @@ from compress.config.settings import (
 )
 from compress.config.source import KeyPath, dotted
 from compress.encoders import families, source
+from compress.encoders.start import evenly, refused
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.pruning import shares
 
@@ -120,6 +121,11 @@ def _families(draft: Draft) -> Iterator[Problem]:
     for where, family in named:
         if family not in families.FAMILIES:
             yield Problem(where, unknown("family", family, families.FAMILIES))
+    for path, model in models(draft).items():
+        family = model.scratch.family if path[0] != "students" and model.scratch is not None else ""
+        if reason := family in families.FAMILIES and dict(families.FAMILIES[family].refuses).get("scratch"):
+            where = draft.document.where((*path, "scratch", "family"))
+            yield Problem(where, f"a {family} model cannot be made from scratch: {reason}. Give another family.")
 
 
 def _positions(draft: Draft, outlines: dict[KeyPath, Outline]) -> Iterator[Problem]:
@@ -164,6 +170,7 @@ def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, tea
         yield from _measured(draft, (*path, "start_layers"), student, own.layers, teacher)
     elif student.start_layers is not None:
         yield from _listed(draft, (*path, "start_layers"), student.start_layers, own.layers, whole.layers)
+    yield from _refused(draft, path, student, own, teacher)
 
 
 def _measured(draft: Draft, path: KeyPath, student: Student, count: int | None, teacher: Outline) -> Iterator[Problem]:
@@ -179,6 +186,21 @@ def _measured(draft: Draft, path: KeyPath, student: Student, count: int | None, 
         what = f"a student of {count} layers cannot start from a choice of {deep}. List {count} layers."
     if what:
         yield Problem(draft.document.where(path), what)
+
+
+def _refused(draft: Draft, path: KeyPath, student: Student, own: Architecture, teacher: Outline) -> Iterator[Problem]:
+    """A start that the teacher's family does not allow."""
+    row, whole = families.FAMILIES.get(teacher.family or ""), teacher.architecture
+    widths = [(own.hidden, whole.hidden), (own.heads, whole.heads), (own.intermediate, whole.intermediate)]
+    start: str = student.start
+    if start == "auto" and all(None not in pair for pair in widths):
+        start = "layers" if all(one == other for one, other in widths) else "pca"
+    chosen = None if student.start_layers == "measured" else student.start_layers
+    if student.start_layers is None and own.layers and whole.layers:
+        chosen = evenly(own.layers, whole.layers)
+    if row is not None and (what := refused(row, start, chosen, widths[1])):
+        key = "start_layers" if "start_layers" in what and student.start_layers else "start"
+        yield Problem(draft.document.where((*path, key)), what)
 
 
 def _listed(

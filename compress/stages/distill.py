@@ -69,16 +69,16 @@ def _start(
     torch.manual_seed(context.seed)
     if student.model is not None:
         return _pretrained(student.model, settings.task, teacher, tokenizer, context)
-    layers: tuple[int, ...] = ()
+    layers: tuple[int, ...] | None = None
     if student.start != "random":
         count = student.architecture.layers or calls(teacher.config)
         layers = start_layers(student, count, teacher, validation, context)
-    config = configured(teacher.config, student.architecture)
+    config = configured(teacher.config, student.architecture, layers)
     made: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     own, whole = shape_of(config), shape_of(teacher.config)
     same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
     start = student.start if student.start != "auto" else "layers" if same else "pca"
-    first_weights(made, teacher, start=start, layers=layers, batches=_batches(rows, context.seed))
+    first_weights(made, teacher, start=start, layers=layers or (), batches=_batches(rows, context.seed))
     return made
 
 

@@ -1,5 +1,6 @@
 """What several stages begin and end with: a tokenizer from a folder, encoded rows, a model folder with its history."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
 
@@ -10,7 +11,7 @@ from compress.data import sources
 from compress.data.batches import Encoded, encode
 from compress.encoders import checkpoint
 from compress.encoders.families import family_of, max_length
-from compress.errors import InputError
+from compress.errors import InputError, NotAvailable
 from compress.files import write_json
 from compress.stages.context import Context
 from compress.training.devices import place
@@ -22,8 +23,15 @@ HISTORY = "history.json"
 def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a model folder.
 
-    Raises: InputError if there is none that can be read.
+    Raises: InputError if there is none that can be read; NotAvailable if it is a SentencePiece model and the package that
+    reads those is not installed.
     """
+    pieces = sorted(file.name for file in folder.glob("*.model"))
+    if pieces and not (folder / "tokenizer.json").is_file() and find_spec("sentencepiece") is None:
+        raise NotAvailable(
+            f"{folder}: its tokenizer is a SentencePiece model ({pieces[0]}). To read it, "
+            "`pip install sentencepiece protobuf`."
+        )
     try:
         return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
     except (OSError, ValueError) as error:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from compress.data.batches import Encoded, feeds
 from compress.encoders.families import calls, family_of, layers
+from compress.encoders.start import refused
 from compress.errors import InputError
 from compress.training.history import Notify, quiet
 from compress.training.precision import Precision, autocast, repeatable
@@ -61,12 +62,18 @@ def measured(
     numbers = np.random.default_rng(seed).permutation(len(rows))[:ROWS]
     feed = _Feed(teacher, rows, np.sort(numbers), precision)
     if math.comb(deep, count) <= ALL:
-        return feed.scores(list(combinations(range(deep), count)), notify)
+        return feed.scores(_allowed(teacher, combinations(range(deep), count)), notify)
     found = [Score(tuple(range(deep)), 0.0, 0.0)]
     for left in range(deep - 1, count - 1, -1):
         shorter = {kept for score in found[:BEAM] for kept in combinations(score.layers, left)}
-        found = feed.scores(sorted(shorter), notify)
+        found = feed.scores(_allowed(teacher, sorted(shorter)), notify)
     return found
+
+
+def _allowed(teacher: PreTrainedModel, subsets: Iterable[Subset]) -> list[Subset]:
+    """Those that a student of the family can start from."""
+    row = family_of(teacher)
+    return [subset for subset in subsets if refused(row, "layers", subset) is None]
 
 
 def ranked(found: Sequence[Score], rows: int) -> list[Score]:

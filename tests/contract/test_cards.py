@@ -27,7 +27,7 @@ def config_of(card: TeacherCard) -> PreTrainedConfig:
         row.heads_key: shape.heads,
         row.intermediate_key: shape.intermediate,
     }
-    return AutoConfig.for_model(row.model_type, **keys)
+    return AutoConfig.for_model(row.model_type, **keys, **dict((*row.states, *row.usual)))
 
 
 @pytest.mark.parametrize("name", TEACHERS)

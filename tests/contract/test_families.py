@@ -1,6 +1,7 @@
 """What every row of the families table promises."""
 
 import inspect
+import sys
 from functools import cache
 
 import pytest
@@ -14,12 +15,21 @@ from transformers import PreTrainedModel
 
 from compress.config.settings import Architecture
 from compress.encoders import checkpoint, families
-from compress.encoders.capture import capture
+from compress.encoders.capture import Captured, capture
+from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, masked
 
 HEADS, NEURONS, LAYERS = 4, 12, 3
 EVERY = pytest.mark.parametrize("family", families.FAMILIES)
-ATTENTIONS = pytest.mark.parametrize("attention", ["sdpa", "eager"])
+ATTENTIONS = pytest.mark.parametrize(
+    ("family", "attention"),
+    [
+        (name, kind)
+        for name, row in families.FAMILIES.items()
+        for kind in ("sdpa", "eager")
+        if row.sdpa or kind == "eager"
+    ],
+)
 
 
 @cache
@@ -52,10 +62,10 @@ def masks(draw: st.DrawFn, layers: int) -> Masks:
 @EVERY
 def test_a_row_names_every_module_that_holds_weights(family: str) -> None:
     built, found = model(family), families.embeddings(model(family))
-    outside = [*found, families.pooler(built), *families.classifier(built)]
-    inside = [module for parts in families.parts(built) for module in parts[1:]]
-    named = {id(module) for module in (*inside, *outside) if module is not None}
+    outside = [*found, *families.extras(built), families.pooler(built), *families.classifier(built)]
+    inside = [getattr(module, "linear", module) for parts in families.parts(built) for module in parts[1:]]
     kinds = (nn.Linear, nn.Embedding, nn.LayerNorm)
+    named = {id(module) for module in (*inside, *outside) if isinstance(module, kinds)}
     assert named == {id(module) for module in built.modules() if isinstance(module, kinds)}
     assert len(families.parts(built)) == len(families.layers(built)) == modules(family)
 
@@ -67,15 +77,20 @@ def test_the_parts_have_the_widths_that_the_shape_says(family: str) -> None:
     assert shape == (LAYERS, 32, (HEADS,) * LAYERS, (NEURONS,) * LAYERS)
     assert families.calls(built.config) == LAYERS
     assert size == 8
-    for parts in families.parts(built):
-        for linear in (parts.query, parts.key, parts.value):
-            assert linear.weight.shape == (HEADS * size, 32)
+    row = families.family_of(built)
+    for place, parts in enumerate(families.parts(built)):
+        for projection in parts.heads_in:
+            assert projection.weight.shape == (HEADS * size, 32)
+            assert (projection.in_features, projection.out_features) == (32, HEADS * size)
         assert parts.output.weight.shape == (32, HEADS * size)
-        assert parts.up.weight.shape == (NEURONS, 32)
+        for projection in parts.neurons_in:
+            assert projection.weight.shape == (NEURONS, 32)
         assert parts.down.weight.shape == (32, NEURONS)
-        assert parts.attention_norm.weight.shape == parts.output_norm.weight.shape == (32,)
-        assert getattr(parts.attention, families.family_of(built).head_count) == HEADS
-        assert getattr(parts.attention, families.family_of(built).heads_width) == HEADS * size
+        norms = [parts.output_norm] if row.pre_norm and place == 0 else [parts.attention_norm, parts.output_norm]
+        assert all(norm.weight.shape == (32,) for norm in norms)
+        if row.head_count and row.heads_width:
+            assert getattr(parts.attention, row.head_count) == HEADS
+            assert getattr(parts.attention, row.heads_width) == HEADS * size
     head = [families.pooler(built), *families.classifier(built)]
     first = next(linear for linear in head if linear is not None)
     assert first.in_features == 32
@@ -97,8 +112,12 @@ def test_the_inputs_are_those_of_forward(family: str) -> None:
 def test_the_longest_input_can_be_read_and_no_longer_one(family: str) -> None:
     built = model(family)
     longest = families.max_length(built.config)
-    assert longest == 64
-    built(**tiny.batch(built, rows=1, length=longest))
+    row = families.family_of(built)
+    assert longest == (64 if row.position or row.rotary else sys.maxsize)
+    built(**tiny.batch(built, rows=1, length=64))
+    if row.position is None:  # nothing ends: what is told is what was trained, if anything
+        built(**tiny.batch(built, rows=1, length=65))
+        return
     with pytest.raises((IndexError, RuntimeError)):
         built(**tiny.batch(built, rows=1, length=longest + 1))
 
@@ -106,13 +125,13 @@ def test_the_longest_input_can_be_read_and_no_longer_one(family: str) -> None:
 @EVERY
 def test_another_shape_can_be_built(family: str) -> None:
     config = families.configured(model(family).config, Architecture(layers=1, hidden=24, heads=3, intermediate=8))
-    student = type(model(family))(config)
+    student = type(model(family))(config).eval()
+    assert student(**batch_of(student)).logits.shape == (3, 3)
     assert families.shape_of(config) == (1, 24, (3,), (8,))
     assert families.parts(student)[0].up.weight.shape == (8, 24)
     assert families.shape_of(model(family).config).hidden == 32
 
 
-@EVERY
 @ATTENTIONS
 def test_captured_scores_give_the_attention_probabilities(family: str, attention: str) -> None:
     batch = batch_of(model(family))
@@ -120,14 +139,40 @@ def test_captured_scores_give_the_attention_probabilities(family: str, attention
         model(family, attention)(**batch)
     with torch.no_grad():
         eager = model(family, "eager")(**batch, output_attentions=True)
-    hidden = batch["attention_mask"][:, None, None, :] == 0
     assert len(captured.queries) == len(eager.attentions) == LAYERS
-    for scores, probabilities in zip(tiny.scores(captured), eager.attentions, strict=True):
-        assert_close(scores.masked_fill(hidden, -torch.inf).softmax(-1), probabilities)
+    pairs = list(zip(tiny.scores(captured), eager.attentions, strict=True))
+    for layer, (scores, probabilities) in enumerate(pairs):
+        unseen = hidden_from(model(family), batch["attention_mask"], layer)
+        scores = with_distances(model(family), scores, captured, layer)
+        real = batch["attention_mask"].bool()[:, None, :, None].expand_as(probabilities)
+        found = scores.masked_fill(unseen, torch.finfo(scores.dtype).min).softmax(-1)
+        assert_close(found[real], probabilities[real])
     assert captured.hidden_states == []
 
 
-@EVERY
+def hidden_from(built: PreTrainedModel, mask: torch.Tensor, layer: int) -> torch.Tensor:
+    """Which keys no query of a layer sees: padding, and what lies outside a local layer's window."""
+    places = torch.arange(mask.shape[1])
+    kinds = getattr(built.config, "layer_types", None)
+    window = built.config.sliding_window if kinds and kinds[layer] == "sliding_attention" else len(places)
+    return (mask[:, None, None, :] == 0) | ((places[:, None] - places).abs() > window)
+
+
+def with_distances(built: PreTrainedModel, scores: torch.Tensor, captured: Captured, layer: int) -> torch.Tensor:
+    """The scores with what a family adds to the products of queries and keys by distance."""
+    found = families.extras(built)
+    if found.head_bias is not None:
+        return scores + families.base(built).encoder.compute_position_bias(torch.zeros(1, 7, 1))
+    if found.relative is not None:
+        query, key = (every[layer].flatten(0, 1) for every in (captured.queries, captured.keys))
+        encoder, attention = families.base(built).encoder, families.parts(built)[layer].attention
+        with torch.no_grad():
+            table = encoder.get_rel_embedding()
+            beside = attention.disentangled_attention_bias(query, key, encoder.get_rel_pos(query), table, 3)
+        return scores / 3**0.5 + beside.view_as(scores)
+    return scores
+
+
 @ATTENTIONS
 def test_captured_states_are_those_of_transformers(family: str, attention: str) -> None:
     built = model(family, attention)
@@ -140,7 +185,6 @@ def test_captured_states_are_those_of_transformers(family: str, attention: str) 
     assert_close(logits, official.logits, rtol=0, atol=0)
 
 
-@EVERY
 @ATTENTIONS
 def test_cutting_equals_masking(family: str, attention: str) -> None:
     built = model(family, attention)
@@ -168,6 +212,11 @@ def test_a_cut_of_a_cut_is_one_cut(family: str) -> None:
     assert twice.config.compress == once.config.compress
     assert twice.config.compress == {"heads": [[2, 3]] * layers, "neurons": [4] * layers, "head_size": 8}
     assert_close(twice.state_dict(), once.state_dict(), rtol=0, atol=0)
+    batch = batch_of(built)
+    with torch.no_grad(), masked(built, both):
+        expected = built(**batch).logits
+    with torch.no_grad():
+        assert_close(twice(**batch).logits, expected, rtol=0, atol=1e-5)
 
 
 @EVERY
@@ -179,7 +228,6 @@ def test_cutting_nothing_changes_nothing(family: str) -> None:
     assert_close(same.state_dict(), built.state_dict(), rtol=0, atol=0)
 
 
-@EVERY
 @ATTENTIONS
 def test_a_cut_model_survives_the_disk_and_trains_on(family: str, attention: str, tmp_path) -> None:
     built = model(family)
@@ -200,7 +248,7 @@ def test_a_cut_model_survives_the_disk_and_trains_on(family: str, attention: str
         loss = loaded(**batch, labels=labels).loss
         optimizer.zero_grad()
         loss.backward()
-        assert all(parts.query.weight.grad is not None for parts in families.parts(loaded))
+        assert all(linear_of(parts.query).weight.grad is not None for parts in families.parts(loaded))
         optimizer.step()
         losses.append(loss.item())
     assert losses[2] < losses[1] < losses[0]

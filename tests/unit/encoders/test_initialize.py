@@ -11,11 +11,14 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from compress.config.settings import Architecture
 from compress.encoders import projection
 from compress.encoders.families import FAMILIES, configured, layers, parts
-from compress.encoders.initialize import evenly, first_weights
+from compress.encoders.initialize import first_weights
+from compress.encoders.start import evenly
 from compress.errors import InputError
 
 LAYERS = 3
 EVERY = pytest.mark.parametrize("family", FAMILIES)
+PROJECTED = [name for name, row in FAMILIES.items() if "pca" not in dict(row.refuses)]
+"""The families whose students may start by `pca`."""
 
 
 def student_of(teacher: PreTrainedModel, seed: int = 7, **shape: int) -> PreTrainedModel:
@@ -37,6 +40,10 @@ def projected(teacher: PreTrainedModel, chosen: tuple[int, ...] = (0, 1, 2), **s
     student = student_of(teacher, **shape)
     first_weights(student, teacher, start="pca", layers=chosen, batches=batches(teacher))
     return student
+
+
+def fewer_heads(family: str) -> dict[str, int]:
+    return {} if FAMILIES[family].head_bias else {"heads": 2}
 
 
 def unexplained(student: PreTrainedModel, teacher: PreTrainedModel) -> float:
@@ -84,13 +91,13 @@ def test_the_chosen_layers_are_copied_and_stay_apart_from_the_teachers(family: s
             assert one.data_ptr() != other.data_ptr()
 
 
-@EVERY
+@pytest.mark.parametrize("family", PROJECTED)
 def test_a_projection_to_the_teachers_own_shape_is_the_teacher(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS)
     assert_close(logits(projected(teacher)), logits(teacher), atol=1e-4, rtol=0)
 
 
-@EVERY
+@pytest.mark.parametrize("family", PROJECTED)
 def test_a_projection_to_more_neurons_is_the_teacher_until_it_is_trained(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS, intermediate=48)
     student = projected(teacher, intermediate=64)
@@ -98,7 +105,7 @@ def test_a_projection_to_more_neurons_is_the_teacher_until_it_is_trained(family:
     assert parts(student)[0].up.weight[48:].abs().min() > 0
 
 
-@EVERY
+@pytest.mark.parametrize("family", PROJECTED)
 @pytest.mark.parametrize(
     "shape",
     [{"hidden": 24}, {"hidden": 24, "heads": 2}, {"heads": 2}, {"heads": 8}, {"intermediate": 40}],
@@ -106,11 +113,15 @@ def test_a_projection_to_more_neurons_is_the_teacher_until_it_is_trained(family:
 )
 def test_a_smaller_projection_answers_like_the_teacher(family: str, shape: dict[str, int]) -> None:
     teacher = tiny.model(family, layers=LAYERS)
+    if FAMILIES[family].head_bias and "heads" in shape:
+        with pytest.raises(InputError, match=r"heads from a teacher of 4: the heads of all its layers share one table"):
+            projected(teacher, **shape)
+        return
     assert unexplained(projected(teacher, **shape), teacher) < 0.7
     assert unexplained(student_of(teacher, **shape), teacher) > 0.9
 
 
-@EVERY
+@pytest.mark.parametrize("family", PROJECTED)
 def test_layers_left_out_are_bridged(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS)
     copied = student_of(teacher, layers=2)
@@ -118,11 +129,13 @@ def test_layers_left_out_are_bridged(family: str) -> None:
     assert unexplained(projected(teacher, (0, 2), layers=2), teacher) < unexplained(copied, teacher)
 
 
-@EVERY
+@pytest.mark.parametrize("family", PROJECTED)
 def test_a_projection_is_deterministic_finite_and_leaves_the_teacher_as_it_is(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS).train()
     before = copy.deepcopy(teacher.state_dict())
-    students = [projected(teacher, (0, 2), layers=2, hidden=24, heads=2, intermediate=40) for _ in range(2)]
+    students = [
+        projected(teacher, (0, 2), layers=2, hidden=24, **fewer_heads(family), intermediate=40) for _ in range(2)
+    ]
     states = [student.state_dict() for student in students]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert all(value.isfinite().all() for value in states[0].values())
@@ -202,9 +215,38 @@ def test_another_family_vocabulary_or_number_of_labels_is_an_error() -> None:
         first_weights(small, teacher, start="pca", layers=(0, 1))
 
 
-@EVERY
+@pytest.mark.parametrize("family", PROJECTED)
 def test_a_single_short_row_gives_finite_weights(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS)
-    student = student_of(teacher, hidden=24, heads=2, intermediate=40)
+    student = student_of(teacher, hidden=24, **fewer_heads(family), intermediate=40)
     first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=[tiny.batch(teacher, rows=1, length=3)])
     assert all(value.isfinite().all() for value in student.state_dict().values())
+
+
+@pytest.mark.parametrize("family", sorted({*FAMILIES} - {*PROJECTED}))
+def test_a_family_that_cannot_be_projected_says_so_and_what_will_do(family: str) -> None:
+    teacher = tiny.model(family)
+    with pytest.raises(
+        InputError, match=rf"a {family} student cannot start by `pca`: its .*\. Give .* or `start: random`"
+    ):
+        projected(teacher, (0, 1), hidden=16)
+
+
+@pytest.mark.parametrize("chosen", [(2,), (1, 2), (0, 0)])
+def test_a_pre_norm_familys_first_layer_is_the_teachers_first_and_no_other_is(chosen: tuple[int, ...]) -> None:
+    teacher = tiny.model("modernbert", layers=LAYERS)
+    with pytest.raises(InputError, match=r"Give `start_layers` that begin with 0"):
+        first_weights(student_of(teacher, layers=len(chosen)), teacher, start="layers", layers=chosen)
+
+
+def test_a_layer_stays_as_local_or_global_as_it_was() -> None:
+    teacher = tiny.model("modernbert", layers=5)
+    assert teacher.config.layer_types[3:] == ["full_attention", "sliding_attention"]
+    config = configured(teacher.config, Architecture(layers=2), (0, 3))
+    assert config.layer_types == ["full_attention", "full_attention"]
+    student = AutoModelForSequenceClassification.from_config(config)
+    first_weights(student, teacher, start="layers", layers=(0, 3))
+    with pytest.raises(
+        InputError, match=r"layer_types: layer 1 of the student is full_attention, .* sliding_attention"
+    ):
+        first_weights(student, teacher, start="layers", layers=(0, 4))

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from compress.encoders.families import FAMILIES, parts
+from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, scaled
 from compress.errors import CompressError, UnknownName
 from compress.pruning.scores import unit_scores
@@ -61,7 +62,10 @@ def test_magnitude_sums_a_units_weights(family):
         rows = slice(8, 16)
         expected = sum(linear.weight[rows].abs().sum() for linear in (layer.query, layer.key, layer.value))
         torch.testing.assert_close(heads[1], expected + layer.output.weight[:, rows].abs().sum())
-        torch.testing.assert_close(neurons[3], layer.up.weight[3].abs().sum() + layer.down.weight[:, 3].abs().sum())
+        expected = sum(
+            linear_of(layer.up).weight[row].abs().sum() for row in range(3, linear_of(layer.up).out_features, 64)
+        )
+        torch.testing.assert_close(neurons[3], expected + layer.down.weight[:, 3].abs().sum())
         assert (heads.shape, neurons.shape) == ((4,), (64,))
 
 

@@ -158,6 +158,15 @@ def problems(path: Path, *sets: str) -> list[str]:
             "teacher.model.scratch.family=bart",
             "teacher.model.scratch.family: no such family `bart`. Did you mean `bert`?",
         ),
+        (
+            "teacher.model.scratch.family=mpnet",
+            "teacher.model.scratch.family: a mpnet model cannot be made from scratch: its code counts positions by",
+        ),
+        (
+            "teacher.model.scratch.family=deberta-v2",
+            "students.narrow.start: a deberta-v2 student cannot start by `pca`: its queries and keys meet distances too",
+        ),
+        ("teacher.model.scratch.family=modernbert", "students.small.start: a modernbert student cannot start from the"),
         ("teacher.model.scratch.max_positions=15", "task.max_length: 16 is above the 15 tokens that the positions of"),
         ("task.max_length=33", "task.max_length: 33 is above the 32 tokens that the positions of teacher.model reach."),
     ],

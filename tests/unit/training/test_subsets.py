@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 def shallow(teacher: PreTrainedModel, layers: tuple[int, ...]) -> PreTrainedModel:
     """A student that starts from these layers."""
-    config = configured(teacher.config, Architecture(layers=len(layers)))
+    config = configured(teacher.config, Architecture(layers=len(layers)), layers)
     student = AutoModelForSequenceClassification.from_config(config).eval()
     first_weights(student, teacher, start="layers", layers=layers)
     return student
@@ -35,7 +35,8 @@ def shallow(teacher: PreTrainedModel, layers: tuple[int, ...]) -> PreTrainedMode
 def test_a_choice_scores_as_the_student_that_starts_from_it(family: str, rows: Make) -> None:
     teacher, encoded = tiny.model(family, layers=4), rows(50, types="token_type_ids" in FAMILIES[family].inputs)
     found = measured(teacher, encoded, 2, precision="fp32")
-    assert sorted(score.layers for score in found) == list(combinations(range(4), 2))
+    first = (0,) if FAMILIES[family].pre_norm else range(4)
+    assert sorted(score.layers for score in found) == [pair for pair in combinations(range(4), 2) if pair[0] in first]
     for score in found:
         numbers, answers = logits(shallow(teacher, score.layers), encoded, device=CPU, precision="fp32")
         labels = torch.from_numpy(encoded.labels[numbers])
