@@ -43,6 +43,7 @@ _ERNIE = replace(_BERT, model_type="ernie", task_type="embeddings.task_type_embe
 _MPNET = replace(
     _ROBERTA,
     model_type="mpnet",
+    mask_as_given=False,
     token_type=None,
     head_bias="encoder.relative_attention_bias",
     attention="attention.attn",
@@ -58,6 +59,7 @@ _MPNET = replace(
 _DEBERTA = replace(
     _BERT,
     model_type="deberta-v2",
+    mask_as_given=False,
     position=None,
     token_type=None,
     projection="embeddings.embed_proj",
@@ -83,6 +85,7 @@ _DEBERTA = replace(
 )
 _MODERNBERT = Family(
     model_type="modernbert",
+    mask_as_given=False,
     layers="layers",
     word="embeddings.tok_embeddings",
     position=None,

@@ -86,5 +86,7 @@ class Family:
     """What cannot be done with it, each with the reason: `pca` (a student's start) or `scratch` (a new teacher)."""
     sdpa: bool = True
     """Its attention runs as one fused operation; else there is `eager` alone."""
+    mask_as_given: bool = True
+    """A mask of four dimensions is added to the attention scores as it is."""
     padding: int | None = None
     """The padding id that the code counts with, whatever the config says."""

@@ -7,14 +7,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import onnx
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import family_of
+from compress.encoders.families import base, family_of
+from compress.encoders.simplify import simplify
 from compress.files import flush
 
 OPSET = 20
@@ -29,11 +30,14 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
 
     The graph takes the family's inputs (int64, batch x sequence, both dynamic) and gives `logits` (float32, batch x
     labels). It is traced with eager attention, whose graph is the simplest, and holds no path or name of this machine:
-    the same weights give the same bytes. Written whole or not at all.
+    the same weights give the same bytes. Of the last layer it computes what the classifier reads. Written whole or not
+    at all.
     """
     eager: nn.Module = copy.deepcopy(model)
     eager.to("cpu", torch.float32).eval()
     cast(PreTrainedModel, eager).set_attn_implementation("eager")
+    if family_of(model).mask_as_given:
+        base(cast(PreTrainedModel, eager)).register_forward_pre_hook(_spread, with_kwargs=True)
     names = family_of(model).inputs
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
     example["attention_mask"][0, 5:] = 0
@@ -51,7 +55,17 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
         )
     if program is None:
         raise RuntimeError("the exporter returned no program")
-    write_graph(program.model_proto, path)
+    graph = program.model_proto
+    simplify(graph.graph)
+    write_graph(graph, path)
+
+
+def _spread(
+    _encoder: nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give an encoder the mask that its attention adds: three operators in place of some twenty that make it."""
+    padded = ~inputs["attention_mask"][:, None, None, :].bool()
+    return args, {**inputs, "attention_mask": torch.where(padded, torch.finfo(torch.float32).min, 0.0)}
 
 
 def read_graph(path: Path) -> onnx.ModelProto:

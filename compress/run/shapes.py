@@ -113,7 +113,11 @@ def _families(draft: Draft) -> Iterator[Problem]:
     named: list[tuple[str, str]] = []
     for path, model in models(draft).items():
         if path[0] != "students" and model.scratch is not None:
-            named.append((draft.document.where((*path, "scratch", "family")), model.scratch.family))
+            place, family = draft.document.where((*path, "scratch", "family")), model.scratch.family
+            named.append((place, family))
+            reason = dict(families.FAMILIES[family].refuses).get("scratch") if family in families.FAMILIES else None
+            if reason:
+                yield Problem(place, f"a {family} model cannot be made from scratch: {reason}. Give another family.")
     for path in draft.teachers:
         if path in draft.cards:
             card = draft.cards[path]
@@ -121,11 +125,6 @@ def _families(draft: Draft) -> Iterator[Problem]:
     for where, family in named:
         if family not in families.FAMILIES:
             yield Problem(where, unknown("family", family, families.FAMILIES))
-    for path, model in models(draft).items():
-        family = model.scratch.family if path[0] != "students" and model.scratch is not None else ""
-        if reason := family in families.FAMILIES and dict(families.FAMILIES[family].refuses).get("scratch"):
-            where = draft.document.where((*path, "scratch", "family"))
-            yield Problem(where, f"a {family} model cannot be made from scratch: {reason}. Give another family.")
 
 
 def _positions(draft: Draft, outlines: dict[KeyPath, Outline]) -> Iterator[Problem]:
