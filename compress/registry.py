@@ -84,7 +84,7 @@ def distributions(module: str) -> list[Distribution]:
 
 
 LOSSES = Registry("loss", "losses", mark="reads")
-MAPPINGS = Registry("layer mapping", "mappings")
+MAPPINGS = Registry("layer mapping", "mappings", mark="reads")
 IMPORTANCE = Registry("importance score", "importance", mark="reads")
 METRICS = Registry("metric", "metrics")
 TEACHERS = Registry("callable teacher", "teachers")

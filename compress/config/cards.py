@@ -4,7 +4,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from compress.config.settings import Architecture, Model, Name, Settings, StudentMaking, Train
+from compress.config.group import Settings
+from compress.config.settings import Architecture, Model, Name, StudentMaking, Train
 
 
 class TeacherCard(Settings):

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from compress.config.source import Document, KeyPath
 from compress.errors import Problem
@@ -32,6 +33,11 @@ def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     return next(_models(current), None)
 
 
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A group's fields by the names that they have in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
@@ -41,8 +47,8 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _below(annotation: Any, part: str | int) -> Iterator[Any]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if part in annotation.model_fields:
-            yield annotation.model_fields[str(part)].annotation
+        if part in _fields(annotation):
+            yield _fields(annotation)[str(part)].annotation
     elif get_origin(annotation) is dict:
         yield get_args(annotation)[1]
     elif get_origin(annotation) in (tuple, list):
@@ -53,9 +59,15 @@ def _below(annotation: Any, part: str | int) -> Iterator[Any]:
 
 
 def _written(loc: tuple[int | str, ...], value: Any, kind: str) -> KeyPath:
-    """The part of pydantic's location that the file has keys for (pydantic adds names of union members)."""
+    """The part of pydantic's location that the file has keys for.
+
+    Pydantic adds names of union members. Those in parentheses are of a member that was chosen by the value's kind, so
+    that what follows them counts.
+    """
     path: list[int | str] = []
     for part in loc:
+        if isinstance(part, str) and part.startswith("("):
+            continue
         listed = isinstance(value, list) and part in range(len(value))
         if not listed and not (isinstance(value, dict) and part in value):
             return (*path, part) if kind == "missing" and part == loc[-1] else tuple(path)
@@ -66,11 +78,11 @@ def _written(loc: tuple[int | str, ...], value: Any, kind: str) -> KeyPath:
 
 def _sentence(fault: Any, group: type[BaseModel] | None, key: str, path: KeyPath) -> str:
     seen, context, kind = fault["input"], fault.get("ctx", {}), fault["type"]
-    field = group.model_fields.get(key) if group else None
+    field = _fields(group).get(key) if group else None
     meaning = f" {field.description}" if field is not None and field.description else ""
     shown = _shown(seen)
     if kind == "extra_forbidden":
-        known = sorted(group.model_fields) if group else []
+        known = sorted(_fields(group)) if group else []
         near = get_close_matches(key, known, n=1, cutoff=0.6)
         return f"no such key.{f' Did you mean `{near[0]}`?' if near else ''} Keys here: {', '.join(known)}."
     if kind == "missing":

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,11 +15,12 @@ from pydantic import (
     model_validator,
 )
 
+from compress.config.group import Positive, Settings, Share
+from compress.config.layers import Mapping, Start
+from compress.config.schedule import Temperature, Weight
 from compress.registry import TASKS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
 Origin = Literal["train", "unlabelled", "augmented"]
 """Where rows that a student learns from come from."""
 
@@ -55,12 +55,6 @@ Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 Counts = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Lengths = Annotated[tuple[Tokens, ...], Field(min_length=1)]
 Origins = Annotated[tuple[Origin, ...], Field(min_length=1)]
-
-
-class Settings(BaseModel):
-    """A closed, frozen group of keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Data(Settings):
@@ -268,12 +262,14 @@ class FurtherTeacher(Settings):
 class Learning(Train):
     """What a student learns from its teachers, and how it is trained."""
 
-    losses: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {"soft_label": 1.0}
-    """Losses by name with their weights in the sum."""
-    layer_mapping: str | tuple[Annotated[int, Field(ge=0)], ...] = "uniform"
-    """Which teacher layer each student layer learns from: a mapping's name, or a list of layer numbers from 0."""
-    temperature: Annotated[float, Field(gt=0)] = 2.0
-    """Softens the logits of the soft_label loss."""
+    losses: Annotated[dict[str, Weight], Field(min_length=1)] = {"soft_label": 1.0}
+    """Losses by name with their weights in the sum: numbers, or schedules such as `{from: 1, to: 0, shape: cosine}`."""
+    layer_mapping: Mapping = "uniform"
+    """Which teacher layer each student layer learns from: a mapping's name, or a list of layer numbers from 0 (`null`: from none)."""
+    temperature: Temperature = 2.0
+    """Softens the logits of the soft_label loss: a number, or a schedule such as `{from: 4, to: 1}`."""
+    relation_heads: Positive | None = None
+    """Relation heads of the minilm_relation loss: a divisor of both models' widths (of a layer with cut heads, the next smaller one); the largest up to 12 if left out."""
     teachers: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {MAIN: 1.0}
     """Teachers whose logits are learned from, with their weights in the average: `teacher`, and names of the pipeline's `teachers`. Inner states are always those of `teacher`."""
     data: Annotated[Origins, BeforeValidator(_listed, json_schema_input_type=Origin | Origins)] | None = None
@@ -330,7 +326,7 @@ class Distill(Learning):
 
 
 class Recover(Train):
-    """Training after the cut; losses, mapping, temperature, teachers and data are those of the student's `distill`, of its last phase if it has several."""
+    """Training after the cut; losses, mapping, temperature, relation heads, teachers and data are those of the student's `distill`, of its last phase if it has several."""
 
     epochs: Annotated[float, Field(gt=0)] = 1
     """Passes over the training rows."""
@@ -386,8 +382,8 @@ class StudentMaking(Settings):
     """The student's shape; what is left out is the teacher's. Weights of its own keep theirs."""
     start: Literal["auto", "layers", "pca", "random"] = "auto"
     """First weights: copied teacher layers, their PCA/SVD projection (narrower students), or random ones; `auto` fits the shape."""
-    start_layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
-    """Teacher layers (from 0) the first weights are taken from; evenly spread if left out."""
+    start_layers: Start | None = None
+    """Teacher layers (from 0) the first weights are taken from; evenly spread if left out. `measured`: those that answer best as they are."""
     distill: Distill = Distill()
     """How it learns."""
 

@@ -30,7 +30,11 @@ class Captured:
     """
     keys: list[Tensor] = field(default_factory=list)
     """(b, h, t, s)."""
+    values: list[Tensor] = field(default_factory=list)
+    """(b, h, t, s)."""
     entered: Tensor | None = None
+    left: Tensor | None = None
+    """(b, t, d) what the encoder puts out."""
 
     @property
     def embeddings(self) -> Tensor:
@@ -42,19 +46,36 @@ class Captured:
             raise RuntimeError("no embeddings were captured: ask for `embeddings=True`, then call the model")
         return self.entered
 
+    @property
+    def sentence(self) -> Tensor:
+        """(b, d) the first token's state in what the encoder puts out.
+
+        Raises: RuntimeError if it was not asked for, or before the first forward pass.
+        """
+        if self.left is None:
+            raise RuntimeError("no sentence was captured: ask for `sentence=True`, then call the model")
+        return self.left[:, 0]
+
     def clear(self) -> None:
         """Forget everything."""
-        self.hidden_states, self.queries, self.keys, self.entered = [], [], [], None
+        self.hidden_states, self.queries, self.keys, self.values = [], [], [], []
+        self.entered = self.left = None
 
 
 @contextmanager
 def capture(
-    model: PreTrainedModel, *, hidden_states: bool = False, attention_scores: bool = False, embeddings: bool = False
+    model: PreTrainedModel,
+    *,
+    hidden_states: bool = False,
+    attention_scores: bool = False,
+    relations: bool = False,
+    embeddings: bool = False,
+    sentence: bool = False,
 ) -> Iterator[Captured]:
     """Read the inside of every forward pass of the model (or of its encoder) while the context lasts.
 
     Each forward pass replaces what the one before left; what was read last stays readable after the context.
-    `attention_scores` records queries and keys, which the scores are made of.
+    `attention_scores` records queries and keys, which the scores are made of; `relations` queries, keys and values.
     Raises: InputError if the architecture is not known.
     """
     captured, size, row = Captured(), head_size(model.config), family_of(model)
@@ -78,7 +99,7 @@ def capture(
         captured.hidden_states[-1] = output
 
     def attend(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
-        awaited.update(("queries", "keys"))
+        awaited.update(("queries", "keys", "values"))
         turns[:] = [kwargs["position_embeddings"]] if row.rotary else []
 
     def take(into: str, *, turned: bool) -> Callable[[nn.Module, Any, Tensor], None]:
@@ -90,6 +111,9 @@ def capture(
 
         return hook
 
+    def finish(_module: nn.Module, _args: Any, output: Any) -> None:
+        captured.left = output[0]
+
     with ExitStack() as hooks:
         hooks.enter_context(base(model).register_forward_pre_hook(start))
         if embeddings:
@@ -99,11 +123,14 @@ def capture(
                 hooks.enter_context(layer.register_forward_hook(leave))
             if (norm := extras(model).final_norm) is not None:
                 hooks.enter_context(norm.register_forward_hook(final))
-        if attention_scores:
-            for part in parts(model):
-                hooks.enter_context(part.attention.register_forward_pre_hook(attend, with_kwargs=True))
-                hooks.enter_context(part.query.register_forward_hook(take("queries", turned=row.rotary)))
-                hooks.enter_context(part.key.register_forward_hook(take("keys", turned=row.rotary)))
+        for part in parts(model) if attention_scores or relations else ():
+            hooks.enter_context(part.attention.register_forward_pre_hook(attend, with_kwargs=True))
+            hooks.enter_context(part.query.register_forward_hook(take("queries", turned=row.rotary)))
+            hooks.enter_context(part.key.register_forward_hook(take("keys", turned=row.rotary)))
+            if relations:
+                hooks.enter_context(part.value.register_forward_hook(take("values", turned=False)))
+        if sentence:
+            hooks.enter_context(base(model).register_forward_hook(finish))
         yield captured
 
 

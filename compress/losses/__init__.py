@@ -2,12 +2,17 @@
 
 A loss says what it reads with the decorator below; the training objective passes it that, and of the settings exactly
 those that its signature names (`temperature`, `mask`).
+
+What stands for both models' sides, n rows of t tokens: `logits` (n, classes); `labels` (n,) in the teacher's place;
+`embeddings` (n, t, hidden); of each layer `hidden_states` (n, t, hidden), `attention_scores` (n, heads, t, t) and
+`relations`, the layer's (query, key, value), each (n, heads, t, size); `sentence` (n, hidden), the first token's state
+behind the last layer.
 """
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-Reads = Literal["logits", "labels", "embeddings", "hidden_states", "attention_scores"]
+Reads = Literal["logits", "labels", "embeddings", "hidden_states", "attention_scores", "relations", "sentence"]
 """What a loss compares: the logits with the teacher's or with the labels, or the inner states of both models."""
 
 UNLABELLED = -100

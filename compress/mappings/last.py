@@ -1,8 +1,10 @@
 """The top of the teacher."""
 
 from compress.errors import InputError
+from compress.mappings import mapping
 
 
+@mapping(reads="counts")
 def last(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
     """The teacher's last layers in order: 12 to 4 gives 8, 9, 10, 11.
 

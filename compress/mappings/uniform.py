@@ -1,8 +1,10 @@
 """Evenly spread layers."""
 
 from compress.errors import InputError
+from compress.mappings import mapping
 
 
+@mapping(reads="counts")
 def uniform(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
     """Teacher layers evenly spread, the last one for the student's last: 12 to 4 gives 2, 5, 8, 11.
 

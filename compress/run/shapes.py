@@ -59,7 +59,8 @@ def problems(draft: Draft) -> Iterator[Problem]:
             asked = student.architecture.model_dump(exclude_none=True)
             own = Outline(teacher.architecture.model_copy(update=asked), family=teacher.family)
             yield from _start(draft, path, student, own.architecture, teacher)
-        yield from _learning(draft, path, own.architecture, teacher.architecture)
+        starts = student is None or (student.model is None and student.start != "random")
+        yield from _learning(draft, path, own.architecture, teacher.architecture, starts)
         yield from _pruning(draft, (*path, "prune"), own)
 
 
@@ -164,9 +165,26 @@ def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, tea
                     f"{number} is not the teacher's {taken}, and `start: layers` copies its layers as they are. "
                     "Leave it out, or give `start: pca`.",
                 )
-    yield from _refused(draft, path, student, own, teacher)
-    if student.start_layers is not None:
+    if student.start_layers == "measured":
+        yield from _measured(draft, (*path, "start_layers"), student, own.layers, teacher)
+    elif student.start_layers is not None:
         yield from _listed(draft, (*path, "start_layers"), student.start_layers, own.layers, whole.layers)
+    yield from _refused(draft, path, student, own, teacher)
+
+
+def _measured(draft: Draft, path: KeyPath, student: Student, count: int | None, teacher: Outline) -> Iterator[Problem]:
+    """Layers that are to be chosen where there is no choice."""
+    row, deep, what = families.FAMILIES.get(teacher.family or ""), teacher.architecture.layers, ""
+    if student.start == "random":
+        what = "`start: random` takes no layers. Leave out one of the two."
+    elif row is not None and row.shared_layers:
+        what = (
+            f"all layers of {row.model_type} are one, called again and again: there is nothing to choose. Leave it out."
+        )
+    elif count and deep and count > deep:
+        what = f"a student of {count} layers cannot start from a choice of {deep}. List {count} layers."
+    if what:
+        yield Problem(draft.document.where(path), what)
 
 
 def _refused(draft: Draft, path: KeyPath, student: Student, own: Architecture, teacher: Outline) -> Iterator[Problem]:
@@ -176,8 +194,8 @@ def _refused(draft: Draft, path: KeyPath, student: Student, own: Architecture, t
     start: str = student.start
     if start == "auto" and all(None not in pair for pair in widths):
         start = "layers" if all(one == other for one, other in widths) else "pca"
-    chosen = student.start_layers
-    if chosen is None and own.layers and whole.layers:
+    chosen = None if student.start_layers == "measured" else student.start_layers
+    if student.start_layers is None and own.layers and whole.layers:
         chosen = evenly(own.layers, whole.layers)
     if row is not None and (what := refused(row, start, chosen, widths[1])):
         key = "start_layers" if "start_layers" in what and student.start_layers else "start"
@@ -185,25 +203,32 @@ def _refused(draft: Draft, path: KeyPath, student: Student, own: Architecture, t
 
 
 def _listed(
-    draft: Draft, path: KeyPath, layers: Sequence[int], count: int | None, deep: int | None
+    draft: Draft, path: KeyPath, layers: Sequence[int | None], count: int | None, deep: int | None
 ) -> Iterator[Problem]:
     """A list of teacher layers that is not one for each of the student's, or names layers that are not there."""
     if count is not None and len(layers) != count:
         what = f"lists {len(layers)} teacher layers for a student of {count} layers. List {count}."
         yield Problem(draft.document.where(path), what)
     for index, layer in enumerate(layers):
-        if deep is not None and layer >= deep:
+        if deep is not None and layer is not None and layer >= deep:
             what = f"the teacher has no layer {layer}. Its {deep} layers are 0 to {deep - 1}."
             yield Problem(draft.document.where((*path, index)), what)
 
 
-def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
-    """What the student is to learn from layers that do not match, and settings that none of its losses reads."""
+def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture, starts: bool) -> Iterator[Problem]:
+    """What the student is to learn from layers that do not match, and settings that none of its losses reads.
+
+    `starts`: whether it starts from its teacher's layers.
+    """
     below = (*path, "distill")
     for group in (below, *draft.phases(path)):
-        mapped = draft.part(Learning, group, ("layer_mapping",))
-        if mapped is not None:
-            yield from _mapping(draft, (*group, "layer_mapping"), mapped.layer_mapping, own, whole)
+        mapped, where = draft.part(Learning, group, ("layer_mapping",)), (*group, "layer_mapping")
+        if mapped is not None and mapped.layer_mapping != "start":
+            yield from _mapping(draft, where, mapped.layer_mapping, own, whole)
+        elif mapped is not None and not starts:
+            what = "`start` needs a student that starts from its teacher's layers. Give another mapping, or a list."
+            yield Problem(draft.document.where(where), what)
+    yield from _relations(draft, path, own, whole)
     prune = draft.part(Prune, (*path, "prune"))
     learned = draft.part(Distill, below, ("losses", "label_smoothing", "phases"))
     if learned is not None:
@@ -251,21 +276,43 @@ def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
 
 
 def _mapping(
-    draft: Draft, path: KeyPath, rule: str | Sequence[int], own: Architecture, whole: Architecture
+    draft: Draft, path: KeyPath, rule: str | Sequence[int | None], own: Architecture, whole: Architecture
 ) -> Iterator[Problem]:
     if not isinstance(rule, str):
         yield from _listed(draft, path, rule, own.layers, whole.layers)
-    elif own.layers and whole.layers:
-        try:
-            registry.MAPPINGS.load(rule)(own.layers, whole.layers)
-        except InputError as error:
-            yield Problem(draft.document.where(path), str(error))
+        if rule and all(layer is None for layer in rule):
+            yield Problem(draft.document.where(path), "lets no layer learn. Name a teacher layer for at least one.")
+        return
+    try:
+        chosen = registry.MAPPINGS.load(rule)
+        if own.layers and whole.layers and chosen.reads == "counts":
+            chosen(own.layers, whole.layers)
+    except InputError as error:
+        yield Problem(draft.document.where(path), str(error))
 
 
-def _takes(loss: str, option: str) -> bool:
-    """Whether a loss's signature names a setting, by its source: importing it imports torch."""
+def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
+    """Relation heads that widths cannot be divided into."""
+    below = (*path, "distill")
+    learned = draft.part(Distill, below, ("losses", "relation_heads", "phases"))
+    if learned is None:
+        return
+    for place, phase, training in zip(
+        draft.phases(path) or [below], learned.phases or [learned], learned.trainings, strict=True
+    ):
+        heads, group = training.relation_heads, place if "relation_heads" in phase.model_fields_set else below
+        if not heads or not any(_takes(loss, "relation_heads", foreign=False) for loss in training.losses):
+            continue
+        for who, width in (("student", own.hidden), ("teacher", whole.hidden)):
+            if width and width % heads:
+                what = f"{heads} does not divide the {who}'s width, {width}. Leave it out, or give a divisor."
+                yield Problem(draft.document.where((*group, "relation_heads")), what)
+
+
+def _takes(loss: str, option: str, *, foreign: bool = True) -> bool:
+    """Whether a loss's signature names a setting, by its source: importing it imports torch. A third party's: `foreign`."""
     file = registry.ROOT / "losses" / f"{loss}.py"
-    if not file.is_file():  # a third party's, which may
-        return True
+    if not file.is_file():
+        return foreign
     functions = [node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]
     return any(option == key.arg for made in functions if made.name == loss for key in made.args.kwonlyargs)

@@ -134,6 +134,8 @@ def origins(loaded: Loaded, student: Student) -> tuple[Origin, ...]:
 def _distill(loaded: Loaded, name: str, student: Student) -> Step:
     trainings = student.distill.trainings
     mappings = [each.layer_mapping if isinstance(each.layer_mapping, str) else "explicit" for each in trainings]
+    if "start" in mappings:  # which comes down to a list
+        mappings.append("explicit")
     losses = [loss for each in trainings for loss in each.losses]
     further = {adviser: loaded.settings.teachers[adviser] for adviser in _further(loaded, student)}
     called = {adviser: one.call for adviser, one in further.items() if one.call is not None}
@@ -181,7 +183,10 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
                 "students",
                 name,
                 "distill",
-                keys=("losses", "layer_mapping", "temperature", "teachers", "data", "phases", "cache"),
+                keys=(
+                    *("losses", "layer_mapping", "temperature", "relation_heads"),
+                    *("teachers", "data", "phases", "cache"),
+                ),
             ),
             **called,
             **_at("students", name, "prune"),

@@ -14,11 +14,11 @@ from compress.data.batches import Encoded, collate, encode
 from compress.encoders import checkpoint, source
 from compress.encoders.families import calls, configured, shape_of
 from compress.encoders.initialize import first_weights
-from compress.encoders.start import evenly
 from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
+from compress.stages.start import mapped_to_start, start_layers
 from compress.stages.transfer import transfer
 from compress.stages.voices import voices
 
@@ -45,7 +45,7 @@ class Needs(NamedTuple):
 def distill(settings: Settings, needs: Needs, context: Context) -> None:
     """Give a student its first weights and train it on the losses between it and its teacher.
 
-    Writes a model folder with its tokenizer and `history.json`.
+    Writes a model folder with its tokenizer, `history.json` and, if it starts from its teacher's layers, `start.json`.
     """
     task = settings.task
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
@@ -55,9 +55,10 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     others = voices(
         settings.student.distill, settings.teachers, needs.teachers, task, learned.rows, labels_of(teacher), context
     )
-    student = _start(settings, teacher, tokenizer, rows, context)
+    student = _start(settings, teacher, tokenizer, rows, validation, context)
+    how = mapped_to_start(settings.student.distill, student, teacher, context.out)
     whole = encode(learned.rows, tokenizer, task, token_types=rows.types is not None)
-    history = learn(student, teacher, whole, validation, settings.student.distill, context, others, learned.parts)
+    history = learn(student, teacher, whole, validation, how, context, others, learned.parts)
     write(context.out, student, tokenizer, history)
 
 
@@ -66,6 +67,7 @@ def _start(
     teacher: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: Encoded,
+    validation: Encoded,
     context: Context,
 ) -> PreTrainedModel:
     """The student with its first weights."""
@@ -73,14 +75,16 @@ def _start(
     torch.manual_seed(context.seed)
     if student.model is not None:
         return _pretrained(student.model, settings.task, teacher, tokenizer, context)
-    deep = calls(teacher.config)
-    layers = student.start_layers or evenly(student.architecture.layers or deep, deep)
-    config = configured(teacher.config, student.architecture, None if student.start == "random" else layers)
+    layers: tuple[int, ...] | None = None
+    if student.start != "random":
+        count = student.architecture.layers or calls(teacher.config)
+        layers = start_layers(student, count, teacher, validation, context)
+    config = configured(teacher.config, student.architecture, layers)
     made: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     own, whole = shape_of(config), shape_of(teacher.config)
     same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
     start = student.start if student.start != "auto" else "layers" if same else "pca"
-    first_weights(made, teacher, start=start, layers=layers, batches=_batches(rows, context.seed))
+    first_weights(made, teacher, start=start, layers=layers or (), batches=_batches(rows, context.seed))
     return made
 
 

@@ -21,6 +21,7 @@ from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import encoded, labels_of, tokenizer_of, write
+from compress.stages.start import mapped_to_start
 from compress.stages.transfer import transfer
 from compress.stages.voices import voices
 
@@ -59,7 +60,7 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     tokenizer = tokenizer_of(needs.student)
     rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
-    learning = _recovery(settings.student.distill, asked.recover)
+    learning = mapped_to_start(_recovery(settings.student.distill, asked.recover), student, teacher, needs.student)
     learned = transfer(settings.task, learning, needs.augmented, context.root)
     others = voices(
         learning, settings.teachers, needs.teachers, settings.task, learned.rows, labels_of(teacher), context
@@ -86,9 +87,8 @@ def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: i
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
     """What the student learned last, by the recovery's training settings: a phase before it prepared what is there."""
-    own = distill.trainings[-1].model_dump(
-        include={"losses", "layer_mapping", "temperature", "teachers", "data", "cache"}
-    )
+    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data", "cache"}
+    own = distill.trainings[-1].model_dump(include=kept, by_alias=True)
     return settings.Distill(**own, **recover.model_dump())
 
 

@@ -41,6 +41,8 @@ class Epoch:
     """Mean of each part of the loss, before its weight, if the module tells parts."""
     accuracy: float
     """Share of the validation rows whose label is right after it."""
+    scheduled: dict[str, float] = field(default_factory=dict)
+    """What scheduled weights and temperatures were at its last step, if there are any."""
 
 
 @dataclass(frozen=True)

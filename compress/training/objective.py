@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
+from compress.config import schedule
+from compress.config.schedule import Schedule
 from compress.config.settings import Distill
 from compress.encoders.capture import Captured, capture
-from compress.encoders.families import calls, family_of, pruned_of, shape_of
+from compress.encoders.families import calls, family_of, shape_of
 from compress.errors import InputError, Problem
 from compress.losses import Reads
-from compress.registry import LOSSES, MAPPINGS
+from compress.registry import LOSSES
+from compress.training.heads import Heads, common_heads, relations, scores, whole_width
+from compress.training.matching import Compare, Matching
 
-INNER: tuple[Reads, ...] = ("hidden_states", "attention_scores", "embeddings")
+LAYERS: tuple[Reads, ...] = ("hidden_states", "attention_scores", "relations")
+"""What is read of each layer."""
+INNER: tuple[Reads, ...] = (*LAYERS, "embeddings", "sentence")
 """What is read by hooks; their names are those of `capture`'s arguments."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """One loss of the sum."""
+    """One loss of the sum, as it stands at one step."""
 
     weight: float
     formula: Callable[..., Tensor]
@@ -34,7 +40,7 @@ class Term:
     masked: bool
     """Whether it asks for the attention mask."""
 
-    def __call__(self, student: Tensor, other: Tensor, mask: Tensor) -> Tensor:
+    def __call__(self, student: Any, other: Any, mask: Tensor) -> Tensor:
         return self.formula(student, other, **self.options, **({"mask": mask} if self.masked else {}))
 
 
@@ -42,9 +48,10 @@ class Distillation(nn.Module):
     """A student with its losses, as a module that the training loop trains.
 
     In training mode `forward` gives `loss`, the student's `logits` and `parts`, each loss before its weight; in eval
-    mode the logits alone. A loss on layers is the sum over the student's layers, each against the teacher layer that
-    `layer_mapping` gives it. Narrower or wider student states are first multiplied by a learned matrix. Where the two
-    have different heads, those that both kept of the same original ones are compared, else the averages over heads.
+    mode the logits alone. A loss on layers is the sum over the student's layers, each against the teacher layers that
+    `layer_mapping` gives it. Narrower or wider student states are first multiplied by a learned matrix. Of attention,
+    those heads are compared that both kept of the same original ones; if there are none, the averages over heads, or
+    the relations of all heads together. Weights and temperatures that are scheduled move with `advance`.
 
     The teacher is no part of the module: it is neither trained nor saved. It is put into eval mode, and follows the
     batches to their device. It is not called when all that is read of it is given: its `teacher_logits` (rows, classes),
@@ -68,14 +75,16 @@ class Distillation(nn.Module):
         self._teacher = (teacher,)  # a tuple hides it from parameters(), state_dict() and train()
         self.teacher_logits = teacher_logits
         self.teacher_states = teacher_states
-        self.terms = {name: _term(name, weight, settings) for name, weight in settings.losses.items()}
+        self.settings = settings
+        self.terms = {name: _term(name, settings) for name in settings.losses}
+        self.advance(0.0)
         reads = {term.reads for term in self.terms.values()}
         self.inner = {name: name in reads for name in INNER}
         inside = any(self.inner.values()) and teacher_states is None
         self.live = inside or ("logits" in reads and teacher_logits is None)
         _check(student, teacher, settings, self)
-        self.mapping: tuple[int, ...] = ()
-        self.heads: list[tuple[list[int], list[int]] | None] = []
+        self.matching: Matching | None = None
+        self.heads: dict[tuple[int, int], Heads | None] = {}
         self.projections = nn.ModuleList()
         self.embedding_projection: nn.Module = nn.Identity()
         if teacher is not None and any(self.inner.values()):
@@ -89,7 +98,7 @@ class Distillation(nn.Module):
     @property
     def teacher_layers(self) -> set[int]:
         """The teacher's layers (from 0) that may be read."""
-        return set(self.mapping)
+        return {pair.other for pair in self.matching.pairs} if self.matching is not None else set()
 
     def _connect(
         self, student: PreTrainedModel, teacher: PreTrainedModel, settings: Distill, generator: torch.Generator
@@ -98,13 +107,40 @@ class Distillation(nn.Module):
         widths = shape_of(student.config).hidden, shape_of(teacher.config).hidden
         if self.inner["embeddings"]:
             self.embedding_projection = _projection(*widths, generator)
-        if self.inner["hidden_states"] or self.inner["attention_scores"]:
-            self.mapping = mapped(settings.layer_mapping, calls(student.config), calls(teacher.config))
-        if self.inner["hidden_states"]:
-            self.projections.extend(_projection(*widths, generator) for _ in self.mapping)
-        if self.inner["attention_scores"]:
-            pairs = enumerate(self.mapping)
-            self.heads = [common_heads(student.config, teacher.config, own, other) for own, other in pairs]
+        if any(self.inner[name] for name in LAYERS):
+            self.matching = Matching(settings.layer_mapping, calls(student.config), calls(teacher.config))
+            self.heads = {
+                (own, other): common_heads(student.config, teacher.config, own, other)
+                for own, other, _ in self.matching.pairs
+            }
+            if self.inner["hidden_states"]:
+                learning = {pair.own for pair in self.matching.pairs}
+                self.projections.extend(
+                    _projection(*widths, generator) if layer in learning else nn.Identity()
+                    for layer in range(calls(student.config))
+                )
+
+    def advance(self, share: float) -> None:
+        """Set weights and temperatures to what they are after a share of the steps: 0 at the first, 1 at the last."""
+        self.terms = {
+            name: replace(
+                term,
+                weight=schedule.value(self.settings.losses[name], share),
+                options={key: schedule.value(getattr(self.settings, key), share) for key in term.options},
+            )
+            for name, term in self.terms.items()
+        }
+
+    @property
+    def scheduled(self) -> dict[str, float]:
+        """What moves, as it stands, by its key below `distill`: `losses.soft_label`, `temperature`."""
+        found = {}
+        for name, term in self.terms.items():
+            if isinstance(self.settings.losses[name], Schedule):
+                found[f"losses.{name}"] = term.weight
+            moving = (key for key in term.options if isinstance(getattr(self.settings, key), Schedule))
+            found.update({key: term.options[key] for key in moving})
+        return found
 
     def forward(self, labels: Tensor | None = None, index: Tensor | None = None, **inputs: Tensor) -> dict[str, Any]:
         """The student's answers on a batch and, in training mode, their losses.
@@ -159,86 +195,30 @@ class Distillation(nn.Module):
             return term(logits, right, mask)
         if term.reads == "embeddings":
             return term(self.embedding_projection(own.embeddings), other.embeddings, mask)
+        if term.reads == "sentence":
+            return term(own.sentence, other.sentence, mask)
+        assert self.matching is not None
+        return self.matching.total(self._between(term, own, other, mask))
+
+    def _between(self, term: Term, own: Captured, other: Captured, mask: Tensor) -> Compare:
+        """One loss of a student layer against a teacher layer."""
         if term.reads == "hidden_states":
-            layers = zip(self.projections, own.hidden_states, self.mapping, strict=True)
-            return _total(term(project(state), other.hidden_states[to], mask) for project, state, to in layers)
-        return _total(
-            term(*_scores(own, other, layer, to, heads), mask)
-            for layer, (to, heads) in enumerate(zip(self.mapping, self.heads, strict=True))
-        )
+            pairs = zip(self.projections, own.hidden_states, strict=True)
+            states = [project(state) for project, state in pairs]
+            return lambda layer, to: term(states[layer], other.hidden_states[to], mask)
+        read: Callable[..., tuple[Any, Any]] = scores if term.reads == "attention_scores" else relations
 
+        def compare(layer: int, to: int) -> Tensor:
+            student, teacher = read(own, other, layer, to, self.heads[layer, to])
+            return term(student, teacher, mask)
 
-def mapped(rule: str | Sequence[int], student_layers: int, teacher_layers: int) -> tuple[int, ...]:
-    """The teacher layer (from 0) of each student layer, by a mapping's name or as listed.
-
-    Raises: InputError if the mapping does not fit the numbers of layers; UnknownName if it does not exist
-    """
-    if not isinstance(rule, str):
-        found = MAPPINGS.load("explicit")(student_layers, teacher_layers, layers=rule)
-    elif rule == "explicit":
-        raise InputError("layer_mapping: `explicit` is written as the list itself, such as `[1, 3, 5]`.")
-    else:
-        found = MAPPINGS.load(rule)(student_layers, teacher_layers)
-    if len(found) != student_layers or not all(0 <= layer < teacher_layers for layer in found):
-        raise InputError(
-            f"layer_mapping: `{rule}` gives {list(found)} for {student_layers} student and {teacher_layers} teacher layers."
-        )
-    return tuple(found)
-
-
-def common_heads(
-    student: PreTrainedConfig, teacher: PreTrainedConfig, layer: int, to: int
-) -> tuple[list[int], list[int]] | None:
-    """Which heads of a student layer and of its teacher layer belong together; None if only their averages compare.
-
-    Heads belong together if they had the same number before any was cut, in layers of as many heads.
-    """
-    if _uncut(student) != _uncut(teacher):
-        return None
-    own, other = _kept(student, layer), _kept(teacher, to)
-    both = [head for head in own if head in other]
-    return ([own.index(head) for head in both], [other.index(head) for head in both]) if both else None
-
-
-def _uncut(config: PreTrainedConfig) -> int:
-    return int(getattr(config, family_of(config).heads_key))
-
-
-def _kept(config: PreTrainedConfig, layer: int) -> list[int]:
-    pruned = pruned_of(config)
-    # A layer that is called again and again is recorded once.
-    return list(range(_uncut(config))) if pruned is None else list(pruned.heads[layer % len(pruned.heads)])
-
-
-def _scores(
-    own: Captured, other: Captured, layer: int, to: int, heads: tuple[list[int], list[int]] | None
-) -> tuple[Tensor, Tensor]:
-    """Both models' scores before the softmax, for the heads that are compared."""
-    chosen = heads or (None, None)
-    student, teacher = (
-        _attended(captured.queries[place], captured.keys[place], ids)
-        for captured, place, ids in ((own, layer, chosen[0]), (other, to, chosen[1]))
-    )
-    if heads is None:
-        return student.mean(1, keepdim=True), teacher.mean(1, keepdim=True)
-    return student, teacher
-
-
-def _attended(query: Tensor, key: Tensor, ids: list[int] | None) -> Tensor:
-    if ids is not None and len(ids) != query.size(1):
-        query, key = query[:, ids], key[:, ids]
-    scores: Tensor = query @ key.transpose(-1, -2) * query.size(-1) ** -0.5
-    return scores
+        return compare
 
 
 def _run(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
     """A model's logits from those inputs that its family takes."""
     taken = {name: inputs[name] for name in family_of(model).inputs if name in inputs}
     return cast("Tensor", model(**taken)["logits"])
-
-
-def _total(parts: Any) -> Tensor:
-    return torch.stack(list(parts)).sum()
 
 
 def _projection(student: int, teacher: int, generator: torch.Generator) -> nn.Module:
@@ -250,7 +230,7 @@ def _projection(student: int, teacher: int, generator: torch.Generator) -> nn.Mo
     return made
 
 
-def _term(name: str, weight: float, settings: Distill) -> Term:
+def _term(name: str, settings: Distill) -> Term:
     formula = LOSSES.load(name)
     asked = [key for key, kind in inspect.signature(formula).parameters.items() if kind.kind is kind.KEYWORD_ONLY]
     known = type(settings).model_fields
@@ -258,7 +238,7 @@ def _term(name: str, weight: float, settings: Distill) -> Term:
     if strange:
         raise InputError(f"the loss {name} asks for {', '.join(strange)}, which no key of `distill` gives.")
     options = {key: getattr(settings, key) for key in asked if key != "mask"}
-    return Term(weight, formula, formula.reads, options, "mask" in asked)
+    return Term(0.0, formula, formula.reads, options, "mask" in asked)
 
 
 def _check(
@@ -281,5 +261,13 @@ def _check(
     smoothing = any("label_smoothing" in term.options for term in objective.terms.values())
     if settings.label_smoothing and not smoothing:
         found.append(f"`label_smoothing: {settings.label_smoothing}` is read by none of the losses {names}.")
+    related = any("relation_heads" in term.options for term in objective.terms.values())
+    if settings.relation_heads and teacher is not None and related:
+        for who, model in (("student", student), ("teacher", teacher)):
+            if whole_width(model.config) % settings.relation_heads:
+                found.append(
+                    f"`relation_heads: {settings.relation_heads}` does not divide the {who}'s width, "
+                    f"{whole_width(model.config)}."
+                )
     if found:
         raise InputError([Problem("distill", what) for what in found])

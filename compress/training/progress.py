@@ -52,10 +52,12 @@ class Progress(TrainerCallback):
         """The mean loss of the epoch so far under the name "", and the means of its parts."""
         return {name: float(total) / self.count for name, total in self.sums.items()}
 
-    def close(self, epoch: float, means: Mapping[str, float], accuracy: float) -> None:
+    def close(self, epoch: float, means: Mapping[str, float], accuracy: float, scheduled: Mapping[str, float]) -> None:
         """Record an epoch and begin the next one."""
         parts = {name: mean for name, mean in means.items() if name}
-        self.epochs.append(Epoch(epoch=epoch, loss=means[""], parts=parts, accuracy=accuracy))
+        self.epochs.append(
+            Epoch(epoch=epoch, loss=means[""], parts=parts, accuracy=accuracy, scheduled=dict(scheduled))
+        )
         self.sums, self.count = {}, 0
 
     def state(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def train(module: nn.Module, rows: Encoded, validation: Encoded, settings: setti
     """Train a module in place, and leave it in eval mode on the device it was on.
 
     `module(**batch)` gives a mapping with `loss`, `logits` and, if its loss has some, `parts`; in eval mode `logits`
-    will do. It may take `index`, the numbers of the batch's rows. A transformers model with a head is such a module.
+    will do. It may take `index`, the numbers of the batch's rows, and have `advance`, which is
+    told before each step how far the training is (0 at the first step, 1 at the last), and `scheduled`, numbers to record at
+    the end of each epoch. A transformers model with a head is such a module.
     Started again with the same work folder, a training goes on from its last complete checkpoint and ends with the
     weights it would have had, bit for bit on a processor.
     Raises: TrainingFailed if the loss or the weights are no numbers any more; InputError if there are no rows or a
@@ -75,6 +78,7 @@ class _Loop(Trainer):
         self.module, self.work = module, session.work
         self.rows, self.validation = rows, validation
         self.indexed = "index" in inspect.signature(module.forward).parameters
+        self.advance: Callable[[float], None] | None = getattr(module, "advance", None)
         self.smoothing = train.label_smoothing if isinstance(module, PreTrainedModel) else 0.0
         self.precision = precision.chosen(train.precision, self.args.device)
         self.key = _key(module, rows, train, session.seed, self.precision, devices)
@@ -131,6 +135,8 @@ class _Loop(Trainer):
 
         Raises: TrainingFailed if it is not finite, before the weights are changed by it.
         """
+        if self.advance is not None:
+            self.advance(self.state.global_step / max(self.steps - 1, 1))
         labels = inputs.pop("labels") if self.smoothing else None
         outputs = model(**inputs)
         if labels is None:
@@ -154,7 +160,7 @@ class _Loop(Trainer):
             count = round(float(totals[0]))
             means = {name: float(total) / devices for name, total in zip(means, totals[1:], strict=True)}
         accuracy = count / len(self.validation)
-        self.progress.close(self.state.epoch or 0.0, means, accuracy)
+        self.progress.close(self.state.epoch or 0.0, means, accuracy, getattr(self.module, "scheduled", {}))
         metrics = {"eval_accuracy": accuracy}
         self.log(dict(metrics))
         return metrics

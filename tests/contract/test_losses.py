@@ -16,7 +16,10 @@ SHAPES = {
     "embeddings": (ROWS, TOKENS, WIDTH),
     "hidden_states": (ROWS, TOKENS, WIDTH),
     "attention_scores": (ROWS, HEADS, TOKENS, TOKENS),
+    "relations": (3, ROWS, HEADS, TOKENS, WIDTH),
+    "sentence": (ROWS, WIDTH),
 }
+"""Of `relations` the three tensors as one, which unpacks into them."""
 MASK = (torch.arange(TOKENS) < torch.tensor([5, 3, 1])[:, None]).long()
 MASKED = [name for name in LOSSES.names() if "mask" in inspect.signature(LOSSES.load(name)).parameters]
 
@@ -38,6 +41,8 @@ def target(formula, dtype=torch.float32):
 def padding(reads):
     """True where a masked position takes part."""
     real = MASK.bool()
+    if reads == "relations":
+        return ~real[None, :, None, :, None].expand(SHAPES[reads])
     if reads == "attention_scores":
         return ~(real[:, None, :, None] & real[:, None, None, :]).expand(SHAPES[reads])
     return ~real[:, :, None].expand(SHAPES[reads])
@@ -122,7 +127,9 @@ def test_other_shapes_are_refused(name):
     formula = LOSSES.load(name)
     other = target(formula)
     with pytest.raises(ShapeMismatch, match=name):
-        formula(states(formula.reads, 0), other[:-1], **settings(formula))
+        formula(
+            states(formula.reads, 0), other[:, :-1] if formula.reads == "relations" else other[:-1], **settings(formula)
+        )
     if "mask" in settings(formula):
         with pytest.raises(ShapeMismatch, match=name):
             formula(states(formula.reads, 0), other, mask=MASK[:, :-1])

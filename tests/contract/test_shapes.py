@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 from transformers import AutoModelForSequenceClassification
@@ -10,13 +11,18 @@ from transformers import AutoModelForSequenceClassification
 from compress.config.pipeline import Draft
 from compress.config.settings import Student
 from compress.config.source import Document
+from compress.data.batches import Encoded
 from compress.encoders import checkpoint
 from compress.encoders.families import FAMILIES, calls, configured, shape_of
 from compress.encoders.initialize import first_weights
 from compress.encoders.start import evenly
 from compress.errors import CompressError
 from compress.run import shapes
-from compress.training.objective import mapped
+from compress.training.matching import Matching
+from compress.training.objective import Distillation
+from compress.training.subsets import measured
+
+ROW = Encoded(ids=np.arange(5, 11, dtype=np.int32), types=None, starts=np.array([0, 6]), labels=np.array([1]), pad_id=0)
 
 STUDENTS: list[dict[str, Any]] = [
     {},
@@ -25,6 +31,18 @@ STUDENTS: list[dict[str, Any]] = [
     {"architecture": {"layers": 1}, "distill": {"layer_mapping": [1]}},
     {"architecture": {"layers": 1}, "distill": {"layer_mapping": [2]}},
     {"architecture": {"layers": 1}, "distill": {"layer_mapping": [0, 1]}},
+    {"architecture": {"layers": 3}, "distill": {"layer_mapping": "first"}},
+    {"architecture": {"layers": 3}, "distill": {"layer_mapping": "dynamic"}},
+    {"architecture": {"layers": 1}, "distill": {"layer_mapping": "emd"}},
+    {"architecture": {"layers": 2}, "distill": {"layer_mapping": [None, 1]}},
+    {"architecture": {"layers": 2}, "distill": {"layer_mapping": [None, None]}},
+    {"architecture": {"layers": 1}, "distill": {"layer_mapping": "start"}},
+    {"architecture": {"layers": 1}, "start": "random", "distill": {"layer_mapping": "start"}},
+    {"architecture": {"layers": 1}, "start_layers": "measured", "distill": {"layer_mapping": "start"}},
+    {"architecture": {"layers": 3}, "start_layers": "measured"},
+    {"distill": {"losses": {"minilm_relation": 1}, "relation_heads": 8}},
+    {"distill": {"losses": {"minilm_relation": 1}, "relation_heads": 12}},
+    {"architecture": {"hidden": 24}, "distill": {"losses": {"minilm_relation": 1}, "relation_heads": 16}},
     {"architecture": {"layers": 1}, "start_layers": [0]},
     {"architecture": {"layers": 1}, "start_layers": [1]},
     {"start_layers": [1, 0]},
@@ -48,14 +66,21 @@ def runs(student: Student, teacher: Any) -> bool:
     """Whether the stage makes the student."""
     try:
         deep = calls(teacher.config)
-        layers = student.start_layers or evenly(student.architecture.layers or deep, deep)
+        count = student.architecture.layers or deep
+        layers = student.start_layers or evenly(count, deep)
+        if layers == "measured":
+            layers = measured(teacher, ROW, count, precision="fp32")[0].layers
         config = configured(teacher.config, student.architecture, None if student.start == "random" else layers)
         made = AutoModelForSequenceClassification.from_config(config)
         own, whole = shape_of(config), shape_of(teacher.config)
         same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
         start = student.start if student.start != "auto" else "layers" if same else "pca"
         first_weights(made, teacher, start=start, layers=layers, batches=[tiny.batch(teacher)])
-        mapped(student.distill.layer_mapping, own.layers, whole.layers)
+        how = student.distill
+        if how.layer_mapping == "start" and start != "random":
+            how = how.model_copy(update={"layer_mapping": layers})
+        Matching(how.layer_mapping, own.layers, whole.layers)
+        Distillation(made, teacher, how)
     except CompressError:
         return False
     return True

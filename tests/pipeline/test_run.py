@@ -132,6 +132,26 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
     assert not (tmp_path / "runs" / "demo" / ".work" / "teacher").exists()
 
 
+def test_a_student_that_starts_from_measured_layers_goes_on_learning_from_them(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    how = "losses: {minilm_relation: 1, pkd: 1, rkd: 1, soft_label: {from: 0, to: 1}}, temperature: {from: 4, to: 1}"
+    small = (
+        "{use: one-layer, start_layers: measured, prune: {heads: 0.5, rows: 16}, "
+        f"distill: {{layer_mapping: start, epochs: 2, {how}}}}}"
+    )
+    assert (
+        code(["run", str(tmp_path / "pipeline.yaml"), "--set", f"students={{small: {small}}}", "--until", "prune"]) == 0
+    )
+    made = tmp_path / "runs" / "demo"
+    found = json.loads((made / "distill" / "small" / "start.json").read_text())
+    assert [tried["layers"] for tried in found["measured"]] in ([[0], [1]], [[1], [0]])
+    assert found["layers"] == found["measured"][0]["layers"]
+    for stage, epochs in (("distill", 2), ("prune", 1)):
+        history = json.loads((made / stage / "small" / "history.json").read_text())
+        assert len(history["epochs"]) == epochs
+        assert history["epochs"][-1]["scheduled"] == {"losses.soft_label": 1.0, "temperature": 1.0}
+
+
 def test_a_run_from_a_step_says_how_it_goes_on(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,18 +4,22 @@ import torch
 from torch.testing import assert_close
 
 from compress.encoders.capture import capture
-from compress.encoders.families import base, layers, parts
+from compress.encoders.families import FAMILIES, base, layers, parts
 from compress.encoders.surgery import Masks, cut
 
 
 def test_a_forward_pass_replaces_the_one_before() -> None:
     model = tiny.model()
     one, two = tiny.batch(model, seed=1), tiny.batch(model, rows=2, length=5, seed=2)
-    with torch.no_grad(), capture(model, hidden_states=True, attention_scores=True, embeddings=True) as captured:
+    everything = dict.fromkeys(("hidden_states", "attention_scores", "relations", "embeddings", "sentence"), True)
+    with torch.no_grad(), capture(model, **everything) as captured:
         model(**one)
         assert captured.hidden_states[0].shape == (3, 8, 32)
         model(**two)
     assert [state.shape for state in captured.hidden_states] == [(2, 5, 32)] * 2
+    for kind in (captured.queries, captured.keys, captured.values):
+        assert [states.shape for states in kind] == [(2, 4, 5, 8)] * 2
+    assert torch.equal(captured.sentence, captured.hidden_states[-1][:, 0])
     assert [scores.shape for scores in tiny.scores(captured)] == [(2, 4, 5, 5)] * 2
     assert captured.embeddings.shape == (2, 5, 32)
 
@@ -79,4 +83,21 @@ def test_embeddings_that_were_not_asked_for() -> None:
         model(**tiny.batch(model))
     with pytest.raises(RuntimeError, match="ask for `embeddings=True`"):
         _ = captured.embeddings
-    assert captured.queries == captured.keys == captured.hidden_states == []
+    with pytest.raises(RuntimeError, match="ask for `sentence=True`"):
+        _ = captured.sentence
+    assert captured.queries == captured.keys == captured.values == captured.hidden_states == []
+
+
+@pytest.mark.parametrize("family", [name for name, row in FAMILIES.items() if not row.head_bias and not row.relative])
+def test_the_attention_is_made_of_what_is_captured(family: str) -> None:
+    """Values weighted by the softmax of queries and keys are what enters the attention's output Linear."""
+    model, seen = tiny.model(family), []
+    batch = tiny.batch(model, length=4)  # within the reach of local attention
+    for part in parts(model):
+        part.output.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+    with torch.no_grad(), capture(model, relations=True) as captured:
+        model(**batch)
+    hidden = ~batch["attention_mask"].bool()[:, None, None, :]
+    for scores, values, joined in zip(tiny.scores(captured), captured.values, seen, strict=True):
+        context = scores.masked_fill(hidden, float("-inf")).softmax(-1) @ values
+        assert_close(context.transpose(1, 2).flatten(2), joined)

@@ -4,6 +4,7 @@ import inspect
 import json
 from pathlib import Path
 
+import plugin
 import project
 import pytest
 
@@ -55,6 +56,43 @@ def problems(path: Path, *sets: str) -> list[str]:
         (
             "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: last}}",
             "students.small.distill.layer_mapping: layer mapping `last`: a student of 3 layers and a teacher of 2.",
+        ),
+        (
+            "students.small={use: one-layer, architecture: {layers: 2}, distill: {layer_mapping: [null, 2]}}",
+            "layer_mapping.1: the teacher has no layer 2.",
+        ),
+        ("students.small.distill.layer_mapping=[null]", "layer_mapping: lets no layer learn."),
+        (
+            "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: first}}",
+            "students.small.distill.layer_mapping: layer mapping `first`: a student of 3 layers and a teacher of 2.",
+        ),
+        (
+            "students.small={use: one-layer, start: random, distill: {layer_mapping: start}}",
+            "students.small.distill.layer_mapping: `start` needs a student that starts from its teacher's layers.",
+        ),
+        (
+            "students.small={use: one-layer, start: random, start_layers: measured}",
+            "students.small.start_layers: `start: random` takes no layers.",
+        ),
+        (
+            "students.small={use: one-layer, architecture: {layers: 3}, start_layers: measured}",
+            "students.small.start_layers: a student of 3 layers cannot start from a choice of 2.",
+        ),
+        (
+            "students.narrow={use: thin, distill: {losses: {minilm_relation: 1}, relation_heads: 32}}",
+            "distill.relation_heads: 32 does not divide the student's width, 16.",
+        ),
+        (
+            "students.narrow={use: thin, distill: {relation_heads: 5, phases: [{}, {losses: {minilm_relation: 1}}]}}",
+            "students.narrow.distill.relation_heads: 5 does not divide the student's width, 16.",
+        ),
+        (
+            "students.narrow={use: thin, distill: {phases: [{losses: {minilm_relation: 1}, relation_heads: 32}]}}",
+            "students.narrow.distill.phases.0.relation_heads: 32 does not divide the student's width, 16.",
+        ),
+        (
+            "students.small={use: one-layer, start: random, distill: {phases: [{layer_mapping: start}]}}",
+            "distill.phases.0.layer_mapping: `start` needs a student",
         ),
         ("students.small.start_layers=[0, 1]", "start_layers: lists 2 teacher layers for a student of 1 layers."),
         ("students.small.start_layers=[]", "start_layers: lists 0 teacher layers for a student of 1 layers."),
@@ -149,6 +187,11 @@ def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
         "students.small.prune={heads: 0.8, neurons: 0.76}",
         "students.small={use: one-layer, architecture: {layers: 2}, prune: {neurons: 0.25, multiple: 32}}",
         "task.max_length=32",
+        "students.small={use: one-layer, start_layers: measured, distill: {layer_mapping: start}}",
+        "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: dynamic}}",
+        "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: [null, 1, null]}}",
+        "students.narrow={use: thin, distill: {losses: {minilm_relation: 1}, relation_heads: 16, layer_mapping: emd}}",
+        "students.narrow={use: thin, distill: {losses: {soft_label: {from: 0, to: 1}}, temperature: {from: 4, to: 1}}}",
         "students.small.distill.phases=[{losses: {hidden_state: 1}}, {losses: {hard_label: 1}, label_smoothing: 0.1}]",
         f"teachers={{big: {{model: {SCRATCH.format('albert', 16)}}}}}",
     ],
@@ -224,7 +267,7 @@ def test_a_student_of_its_own_weights_is_checked_by_their_config(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", LOSSES.names())
-@pytest.mark.parametrize("option", ["label_smoothing", "temperature"])
+@pytest.mark.parametrize("option", ["label_smoothing", "temperature", "relation_heads"])
 def test_what_a_loss_reads_is_known_by_its_source(name: str, option: str) -> None:
     assert shapes._takes(name, option) == (option in inspect.signature(LOSSES.load(name)).parameters)
 
@@ -237,6 +280,26 @@ def test_layers_that_are_shared_are_cut_once(tmp_path: Path) -> None:
     coarse = "students.small.prune={neurons: 0.25, multiple: 32}"
     assert problems(path, asked, coarse) == []
     assert problems(path, asked, coarse, "teacher.model.scratch.family=albert") != []
+
+
+def test_layers_that_are_shared_leave_nothing_to_choose(tmp_path: Path) -> None:
+    path, asked = project.write(tmp_path), "students.small.start_layers=measured"
+    assert problems(path, asked) == []
+    found = problems(path, asked, "teacher.model.scratch.family=albert")
+    assert any("all layers of albert are one, called again and again" in line for line in found)
+
+
+def test_a_student_of_its_own_weights_has_no_start(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    own = f"students.small.model={{folder: {folder(tmp_path / 'here')}}}"
+    found = problems(path, own, "students.small.distill.layer_mapping=start")
+    assert any("`start` needs a student that starts from its teacher's layers" in line for line in found)
+
+
+def test_a_third_partys_loss_may_read_relations_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin.install(monkeypatch, tmp_path / "kit", "[compress.losses]\nodd = acme:odd\n", {})
+    asked = "students.narrow={use: thin, distill: {losses: {odd: 1}, relation_heads: 32}}"
+    assert problems(project.write(tmp_path), asked) == []
 
 
 def test_a_pruned_students_layers_differ_and_are_left_to_the_cut(tmp_path: Path) -> None:

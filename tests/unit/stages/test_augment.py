@@ -142,7 +142,9 @@ def test_both_texts_of_a_pair_are_changed_and_read_again(folder: Path) -> None:
     assert len(learned) == len(TRAIN) + len(rows)
     assert learned.pairs[len(TRAIN) :] == [row["text_pair"] for row in rows]
     assert learned.labels == [0, 1] * 3 + [-100] * len(rows)
-    assert transfer(pairs, Distill(data=("augmented",)), folder / "out", folder).rows.texts == [row["text"] for row in rows]
+    assert transfer(pairs, Distill(data=("augmented",)), folder / "out", folder).rows.texts == [
+        row["text"] for row in rows
+    ]
 
 
 def test_words_beyond_the_language_models_reach_take_their_neighbours(folder: Path) -> None:

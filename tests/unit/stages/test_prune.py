@@ -80,3 +80,16 @@ def test_steps_that_are_too_coarse_are_refused(
         InputError, match=rf"0.3 of all neurons was asked for, {near} is the nearest .*smaller `multiple`"
     ):
         pruned(tmp_path, monkeypatch, neurons=0.3, multiple=multiple)
+
+
+def test_the_recovery_learns_as_the_distillation_did() -> None:
+    distill = settings.Distill(
+        losses={"soft_label": {"from": 0, "to": 1, "shape": "cosine"}, "minilm_relation": 2},
+        layer_mapping=(None, 1),
+        temperature={"from": 4, "to": 1},
+        relation_heads=4,
+        epochs=7,
+    )
+    found = prune._recovery(distill, settings.Recover(epochs=2))
+    assert (found.losses, found.temperature, found.layer_mapping) == (distill.losses, distill.temperature, (None, 1))
+    assert (found.relation_heads, found.epochs) == (4, 2)

@@ -1,6 +1,7 @@
 """The weighted sum of losses between a student and its teacher."""
 
 import copy
+from typing import Any
 
 import pytest
 import tiny
@@ -12,8 +13,11 @@ from compress.encoders.families import FAMILIES, configured, parts
 from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, UnknownName
-from compress.registry import LOSSES
-from compress.training.objective import Distillation, common_heads, mapped
+from compress.mappings import Matrix
+from compress.registry import LOSSES, MAPPINGS
+from compress.training.heads import common_heads
+from compress.training.matching import mapped
+from compress.training.objective import Distillation
 
 ALL = dict.fromkeys(LOSSES.names(), 1.0)
 LABELS = torch.tensor([0, 1, 2])
@@ -53,12 +57,7 @@ def test_every_family_learns_by_every_loss(family: str, hidden: int) -> None:
 def test_a_copy_of_the_teacher_has_nothing_to_learn(name: str) -> None:
     teacher = tiny.model()
     student = copy.deepcopy(teacher)
-    # Without dropout, or the student in training mode is no copy.
-    for module in student.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    for layer in student.bert.encoder.layer:
-        layer.attention.self.dropout.p = 0.0
+    still(student)  # or in training mode it is no copy
     objective = Distillation(student, teacher, settings(losses={name: 1.0}, layer_mapping=(0, 1))).train()
     with torch.no_grad():
         loss = objective(**tiny.batch(student), labels=LABELS)["loss"]
@@ -80,6 +79,7 @@ def test_hooks_are_set_only_for_what_is_read() -> None:
         ({"soft_label": 1, "hard_label": 1}, set()),
         ({"cosine": 1}, {"hidden_states"}),
         ({"attention": 1, "embedding": 1}, {"attention_scores", "embeddings"}),
+        ({"minilm_relation": 1, "rkd": 1}, {"relations", "sentence"}),
     ):
         objective = Distillation(student, teacher, settings(losses=losses))
         assert {name for name, wanted in objective.inner.items() if wanted} == inner
@@ -160,6 +160,9 @@ def test_layers_are_mapped_by_name_or_list() -> None:
     assert mapped("uniform", 2, 4) == (1, 3)
     assert mapped("last", 2, 4) == (2, 3)
     assert mapped((0, 0), 2, 4) == (0, 0)
+    assert mapped((None, 3), 2, 4) == (None, 3)
+    with pytest.raises(InputError, match="`start` needs a student that starts"):
+        mapped("start", 2, 4)
     with pytest.raises(InputError, match="does not have"):
         mapped((0, 4), 2, 4)
     with pytest.raises(InputError, match="the list itself"):
@@ -184,3 +187,101 @@ def test_what_does_not_fit_is_told_at_once() -> None:
         Distillation(student, None, settings(losses={"embedding": 1}))
     with pytest.raises(InputError, match="hard_label reads labels"):
         Distillation(student, None, settings(losses={"hard_label": 1})).train()(**tiny.batch(student))
+
+
+@pytest.mark.parametrize("loss", ["hidden_state", "attention", "minilm_relation"])
+def test_a_mapping_that_reads_costs_weighs_the_losses_of_the_pairs(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    student, teacher, seen = still(tiny.model(seed=1)), tiny.model(layers=3), []
+
+    def blend(costs: Matrix) -> Matrix:
+        seen.append(costs)
+        return [[0.5, 0.5, 0.0], [0.0, 0.25, 0.75]]
+
+    blend.reads = "costs"  # type: ignore[attr-defined]
+    found = MAPPINGS.load
+    monkeypatch.setattr(MAPPINGS, "load", lambda name: blend if name == "blend" else found(name))
+    batch = tiny.batch(student)
+    whole = Distillation(student, teacher, settings(losses={loss: 1.0}, layer_mapping="blend")).train()
+    part = whole(**batch)["parts"][loss]
+    pairs = torch.tensor([[alone(student, teacher, loss, own, other, batch) for other in range(3)] for own in range(2)])
+    torch.testing.assert_close(torch.tensor(seen[0]), pairs)
+    torch.testing.assert_close(part, (pairs * torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.25, 0.75]])).sum())
+
+
+def alone(student: Any, teacher: Any, loss: str, own: int, other: int, batch: dict[str, Tensor]) -> float:
+    """The loss of one pair of layers, the other student layers learning from none."""
+    rule = [other if layer == own else None for layer in range(2)]
+    objective = Distillation(student, teacher, settings(losses={loss: 1.0}, layer_mapping=rule)).train()
+    return float(objective(**batch)["loss"].item())
+
+
+def still(model: Any) -> Any:
+    """A model without dropout."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    for layer in model.bert.encoder.layer:
+        layer.attention.self.dropout.p = 0.0
+    return model
+
+
+@pytest.mark.parametrize("rule", ["dynamic", "emd"])
+@pytest.mark.parametrize("family", ["bert", "albert"])
+def test_layers_that_are_chosen_by_the_batch_are_learned_from(rule: str, family: str) -> None:
+    student, teacher = tiny.model(family, hidden=16, seed=1), tiny.model(family, layers=4)
+    objective = Distillation(student, teacher, settings(layer_mapping=rule)).train()
+    result = objective(**tiny.batch(student), labels=LABELS)
+    result["loss"].backward()
+    assert all(part.dim() == 0 and part > 0 for part in result["parts"].values())
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in objective.projections)
+
+
+def test_a_layer_that_learns_from_none_gets_no_projection() -> None:
+    student, teacher = tiny.model(hidden=16, seed=1), tiny.model(layers=4)
+    objective = Distillation(student, teacher, settings(losses={"pkd": 1.0}, layer_mapping=(3, None))).train()
+    assert [isinstance(layer, torch.nn.Identity) for layer in objective.projections] == [False, True]
+    assert objective.teacher_layers == {3}
+    objective(**tiny.batch(student))["loss"].backward()
+    assert student.bert.encoder.layer[0].output.dense.weight.grad.abs().sum() > 0
+    assert student.bert.encoder.layer[1].output.dense.weight.grad is None
+
+
+@pytest.mark.parametrize("asked", [None, 4])
+def test_the_relations_of_cut_heads_are_compared_with_those_of_the_same_heads(asked: int | None) -> None:
+    teacher = tiny.model(heads=4)
+    full = Masks.full(teacher)
+    student = still(cut(teacher, Masks((torch.arange(4) != 1, *full.heads[1:]), full.neurons)))
+    how = settings(losses={"minilm_relation": 1.0}, layer_mapping=(0, None), relation_heads=asked)
+    with torch.no_grad():
+        loss = Distillation(student, teacher, how).train()(**tiny.batch(student))["loss"]
+    assert loss < 1e-5  # of 24 dimensions: the three heads that are left answer as they did
+
+
+def test_relation_heads_that_divide_no_width_are_refused() -> None:
+    student, teacher = tiny.model(hidden=16), tiny.model(hidden=32)
+    how = settings(losses={"minilm_relation": 1.0}, relation_heads=32)
+    with pytest.raises(InputError, match="`relation_heads: 32` does not divide the student's width, 16"):
+        Distillation(student, teacher, how)
+    Distillation(student, teacher, settings(losses={"hidden_state": 1.0}, relation_heads=32))
+
+
+def test_weights_and_temperature_move_with_the_training() -> None:
+    student, teacher = still(tiny.model(seed=1)), tiny.model()
+    moving = {
+        "soft_label": {"from": 0, "to": 2},
+        "logit_mse": 1.0,
+        "hard_label": {"from": 1, "to": 0, "shape": "cosine"},
+    }
+    objective = Distillation(student, teacher, settings(losses=moving, temperature={"from": 4, "to": 1})).train()
+    assert objective.scheduled == {"losses.soft_label": 0.0, "temperature": 4.0, "losses.hard_label": 1.0}
+    batch = tiny.batch(student)
+    for share, soft, hard, temperature in ((0.0, 0.0, 1.0, 4.0), (0.25, 0.5, 0.8535534, 3.25), (1.0, 2.0, 0.0, 1.0)):
+        objective.advance(share)
+        result = objective(**batch, labels=LABELS)
+        parts = result["parts"]
+        torch.testing.assert_close(
+            result["loss"], soft * parts["soft_label"] + parts["logit_mse"] + hard * parts["hard_label"]
+        )
+        expected = LOSSES.load("soft_label")(result["logits"], teacher(**batch).logits, temperature=temperature)
+        torch.testing.assert_close(parts["soft_label"], expected.detach())
+    assert Distillation(student, teacher, settings()).scheduled == {}

@@ -47,7 +47,7 @@ def test_they_are_what_happens_inside_the_teacher(family: str, rows: Make, tmp_p
     torch.testing.assert_close(states.answers()[numbers], logits)
     found = states(torch.tensor(numbers), made["attention_mask"])
     real = made["attention_mask"].bool()
-    for name in ("hidden_states", "queries", "keys"):
+    for name in ("hidden_states", "queries", "keys", "values"):
         one, other = getattr(found, name), getattr(expected, name)
         assert len(one) == len(other)
         for layer, right in zip(one, other, strict=True):
@@ -55,11 +55,13 @@ def test_they_are_what_happens_inside_the_teacher(family: str, rows: Make, tmp_p
             torch.testing.assert_close(by_token(layer)[real], by_token(right)[real], rtol=1e-3, atol=2e-3)
             assert not by_token(layer)[~real].any()
     torch.testing.assert_close(found.embeddings[real], expected.embeddings[real], rtol=1e-3, atol=2e-3)
+    torch.testing.assert_close(found.sentence, expected.sentence, rtol=1e-3, atol=2e-3)
 
 
 def test_a_student_learns_the_same_from_them(rows: Make, tmp_path: Path) -> None:
     student, teacher, encoded = tiny.model(hidden=16, seed=1), tiny.model(layers=4), rows()
-    settings = Distill(losses={"hidden_state": 1, "cosine": 1, "attention": 1, "embedding": 1, "logit_mse": 1})
+    inner = ("hidden_state", "cosine", "attention", "embedding", "minilm_relation", "pkd", "rkd")
+    settings = Distill(losses=dict.fromkeys((*inner, "logit_mse"), 1.0), layer_mapping="dynamic")
     numbers = [3, 17, 5]
     made = {name: value for name, value in batch(encoded, numbers).items() if name != "labels"}
     live = Distillation(student, teacher, settings).train()

@@ -30,6 +30,16 @@ def distillation() -> nn.Module:
     return Distillation(tiny.model(hidden=16, seed=1), tiny.model(), Distill(losses=losses))
 
 
+def scheduled() -> nn.Module:
+    losses = {
+        "soft_label": {"from": 0, "to": 1},
+        "hidden_state": 1.0,
+        "hard_label": {"from": 1, "to": 0, "shape": "cosine"},
+    }
+    how = Distill(losses=losses, layer_mapping="dynamic", temperature={"from": 4, "to": 1})
+    return Distillation(tiny.model(hidden=16, seed=1), tiny.model(layers=3), how)
+
+
 def trained(module: nn.Module, rows: Make, work: Path, notify: Any = quiet, **changes: Any) -> History:
     settings = Train(**{"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, **changes})
     return train(module, rows(), rows(12, seed=1), settings, Session(work, seed=3, notify=notify))
@@ -80,7 +90,15 @@ def test_the_same_again(make: Callable[[], nn.Module], precision: str, rows: Mak
 
 @pytest.mark.parametrize(
     ("make", "step", "every"),
-    [(model, 3, 2), (model, 5, 5), (model, 7, None), (distillation, 9, 4), (distillation, 7, None), (model, 2, 4)],
+    [
+        (model, 3, 2),
+        (model, 5, 5),
+        (model, 7, None),
+        (distillation, 9, 4),
+        (distillation, 7, None),
+        (scheduled, 7, 3),
+        (model, 2, 4),
+    ],
 )
 def test_it_goes_on_where_it_stopped(
     make: Callable[[], nn.Module],
@@ -102,6 +120,21 @@ def test_it_goes_on_where_it_stopped(
     # The step told of when it stopped was not yet saved.
     assert told[0][0] == ((step - 1) // (every or 5)) * (every or 5) + 1
     assert len(checkpoints(tmp_path / "cut")) <= 1
+
+
+def test_what_is_scheduled_ends_at_the_last_step_and_is_recorded(rows: Make, tmp_path: Path) -> None:
+    seen: list[float] = []
+    module = scheduled()
+    plain = module.advance
+    module.advance = lambda share: (seen.append(share), plain(share))
+    history = trained(module, rows, tmp_path)
+    assert seen == [step / 9 for step in range(10)]
+    first, last = (epoch.scheduled for epoch in history.epochs)
+    assert first == pytest.approx(
+        {"losses.soft_label": 4 / 9, "losses.hard_label": 0.586824, "temperature": 4 - 3 * 4 / 9}
+    )
+    assert last == {"losses.soft_label": 1.0, "losses.hard_label": 0.0, "temperature": 1.0}
+    assert trained(model(), rows, tmp_path / "plain").epochs[0].scheduled == {}
 
 
 def test_a_torn_checkpoint_is_not_used(rows: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
