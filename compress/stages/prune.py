@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from compress.config import settings
@@ -13,12 +14,15 @@ from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
 from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
-from compress.pruning.scores import unit_scores
-from compress.pruning.search import choose
+from compress.pruning.rearrange import rearrange
+from compress.pruning.refit import refit
+from compress.pruning.scores import unit_gradients, unit_scores
+from compress.pruning.search import Choice, choose
 from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.material import encoded, tokenizer_of, write
+from compress.training.history import History
 
 STRUCTURE = "structure.json"
 _BATCH = 32
@@ -39,7 +43,7 @@ class Needs(NamedTuple):
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
-    """Score the student's heads and neurons, cut the least important ones for real, train what is left.
+    """Score the student's heads and neurons, cut the least important ones for real, fit and train what is left.
 
     Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, and the
     shares that were asked for and removed.
@@ -52,23 +56,41 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     tokenizer = tokenizer_of(needs.student)
     rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
     validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
-    smaller = _cut(student, rows, asked, context.seed)
+    smaller = _cut(student, rows, asked, context)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
+    history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
+    if asked.recover:
+        history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
     write(context.out, smaller, tokenizer, history)
     write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
 
 
-def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: int) -> PreTrainedModel:
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: asked.rows].tolist()
-    order.sort(key=rows.lengths.tolist().__getitem__)  # rows of like length together: half the time
-    batches = (
+def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, context: Context) -> PreTrainedModel:
+    batches = _batches(rows, asked.rows, context.seed)
+    context.notify(0, 1, f"scoring heads and neurons by {asked.importance}")
+    scores = unit_scores(student, batches, asked.importance, seed=context.seed)
+    choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
+    if asked.rearrange:
+        choice = _rearranged(student, batches, choice)
+    smaller = cut(student, Masks(choice.heads, choice.neurons))
+    if asked.refit:
+        refit(smaller, student, batches, told=lambda done, total: context.notify(done, total, "fitting layers"))
+    return smaller
+
+
+def _batches(rows: Encoded, count: int, seed: int) -> list[dict[str, Tensor]]:
+    """So many of the rows, by chance; rows of like length come together: half the time."""
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count].tolist()
+    order.sort(key=rows.lengths.tolist().__getitem__)
+    return [
         collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
         for begin in range(0, len(order), _BATCH)
-    )
-    scores = unit_scores(student, batches, asked.importance)
-    choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
-    return cut(student, Masks(choice.heads, choice.neurons))
+    ]
+
+
+def _rearranged(student: PreTrainedModel, batches: list[dict[str, Tensor]], choice: Choice) -> Choice:
+    found = unit_gradients(student, batches)
+    return Choice(*(tuple(map(rearrange, *pair)) for pair in zip(found, choice, strict=True)))
 
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
