@@ -21,6 +21,11 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int | str) else value
 
 
+def _off(value: Any) -> Any:
+    """`false` stands for nothing."""
+    return None if value is False else value
+
+
 def _student_name(value: Any) -> Any:
     if isinstance(value, str) and "." in value:
         better = value.replace(".", "-")
@@ -256,7 +261,9 @@ class Prune(Settings):
     """Training rows that the score is computed on and that `refit` fits."""
     multiple: Positive = 8
     """A layer that is cut keeps a multiple of so many neurons."""
-    recover: Annotated[Recover | Literal[False], Field(union_mode="left_to_right")] = Recover()
+    recover: Annotated[
+        Recover | None, BeforeValidator(_off, json_schema_input_type=Recover | Literal[False] | None)
+    ] = Recover()
     """Training after the cut; `false`: none."""
 
     @model_validator(mode="after")

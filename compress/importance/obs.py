@@ -50,7 +50,8 @@ def _costs(weights: Tensor, inverse: Tensor, size: int) -> Tensor:
     places = torch.arange(len(weights)).view(units, size)
     blocks = inverse[places.unsqueeze(2), places.unsqueeze(1)]
     rows = weights.view(units, size, -1)
-    return (rows * torch.linalg.solve(blocks, rows)).sum(dim=(1, 2))
+    errors: Tensor = (rows * torch.linalg.solve(blocks, rows)).sum(dim=(1, 2))
+    return errors
 
 
 def _remove(weights: Tensor, inverse: Tensor, gone: slice) -> None:

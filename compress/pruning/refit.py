@@ -46,9 +46,8 @@ def refit(
 
     Shapes: batches of input_ids, attention_mask … (rows, tokens); told(done, total) after every layer
     Returns: the error before and after each fit, never larger after it
-    Source: the refit of a block's weights to its uncut output: He et al. 2017, arXiv:1707.06168, section 3.1; from the
-            inputs of the already pruned part: section 3.2 there. Token weights: a Gauss-Newton step's, as in Kwon et al.
-            2022, arXiv:2204.09656, section 4.3, takes none.
+    Source: He et al. 2017, arXiv:1707.06168, section 3.1 (least squares on what remains), section 3.2 (from the inputs of
+            the pruned part, to the uncut model's outputs); the weights of tokens are this program's own
     Raises: CompressError if there is no batch, or if the two models do not go through the same layers
     """
     if not batches:
@@ -99,7 +98,8 @@ class _Call:
 
 def _run(layer: nn.Module, states: Tensor | None, given: _Arguments) -> Tensor:
     output = layer(states, *given.args, **given.kwargs)
-    return output if isinstance(output, Tensor) else output[0]  # type: ignore[no-any-return]
+    found: Tensor = output if isinstance(output, Tensor) else output[0]
+    return found
 
 
 def _passes(cut: PreTrainedModel, whole: PreTrainedModel, batches: Batches, *, keep_states: bool) -> list[list[_Call]]:

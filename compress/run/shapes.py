@@ -192,7 +192,7 @@ def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architectur
     learned = draft.part(Distill, (*path, "distill"), ("losses", "label_smoothing"))
     if learned is not None:
         smoothed = {(*path, "distill"): learned.label_smoothing}
-        if prune is not None and prune.recover:
+        if prune is not None and prune.recover is not None:
             smoothed[*path, "prune", "recover"] = prune.recover.label_smoothing
         for place, smoothing in smoothed.items():
             if smoothing and not any(_takes(loss, "label_smoothing") for loss in learned.losses):

@@ -59,7 +59,7 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     smaller = _cut(student, rows, asked, context)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
     history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
-    if asked.recover:
+    if asked.recover is not None:
         history = learn(smaller, teacher, rows, validation, _recovery(settings.student.distill, asked.recover), context)
     write(context.out, smaller, tokenizer, history)
     write_json(context.out / STRUCTURE, _structure(student, smaller, shares))

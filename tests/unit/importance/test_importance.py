@@ -53,9 +53,9 @@ def test_obs_sees_that_a_copied_input_is_needed_once() -> None:
     inputs[:, 1] = inputs[:, 0]
     columns[1] = columns[0]
     scores = obs(columns, inputs.T @ inputs / 200)
-    first = scores[:2].min()
-    assert first < 0.05 * scores[2:].min()
-    assert scores[:2].max() > 10 * first
+    alone = obs(columns[1:], inputs[:, 1:].T @ inputs[:, 1:] / 200)
+    assert scores[:2].min() < 0.05 * alone[0]
+    assert scores[:2].max() > alone[0]
 
 
 def test_wanda_structured_is_the_mean_square_of_the_shares() -> None:

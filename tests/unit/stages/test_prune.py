@@ -121,3 +121,11 @@ def test_rearranged_heads_are_as_many(tmp_path: Path, monkeypatch: pytest.Monkey
     found = pruned(tmp_path, monkeypatch, heads=0.5, neurons=0.5, importance="fisher", rearrange=True)
     assert found["shares"]["heads"]["removed"] == 0.5
     assert found["shares"]["neurons"]["removed"] == 0.5
+
+
+def test_recover_is_a_group_of_keys_or_false() -> None:
+    assert settings.Prune(heads=0.5, recover=False).recover is None  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"recover\n"):
+        settings.Prune(heads=0.5, recover=True)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"recover\.epochs\n"):
+        settings.Prune(heads=0.5, recover={"epochs": 0})  # type: ignore[arg-type]
