@@ -32,6 +32,11 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int | str) else value
 
 
+def _off(value: Any) -> Any:
+    """`false` stands for nothing."""
+    return None if value is False else value
+
+
 def _model_name(kind: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if isinstance(value, str) and "." in value:
@@ -339,14 +344,20 @@ class Prune(Settings):
     """Share of all attention heads that is removed."""
     neurons: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of all feed-forward neurons that is removed."""
-    importance: str = "taylor"
+    importance: str = "fisher"
     """The score that decides which units go."""
-    rows: Positive = 1024
-    """Training rows the score is computed on."""
+    rearrange: bool = False
+    """Swap units of a layer as long as the block of the Fisher information says that two together matter less."""
+    refit: bool = True
+    """Set the remaining output weights anew by least squares, so that each block answers as before the cut."""
+    rows: Positive = 2048
+    """Training rows that the score is computed on and that `refit` fits."""
     multiple: Positive = 8
     """A layer that is cut keeps a multiple of so many neurons."""
-    recover: Recover = Recover()
-    """Training after the cut."""
+    recover: Annotated[
+        Recover | None, BeforeValidator(_off, json_schema_input_type=Recover | Literal[False] | None)
+    ] = Recover()
+    """Training after the cut; `false`: none."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -1,12 +1,13 @@
 """Cut heads and neurons out of a student, and let it recover."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
-from transformers import PreTrainedModel
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from compress.config import settings
 from compress.data.batches import Encoded, collate, encode
@@ -15,8 +16,10 @@ from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
 from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
-from compress.pruning.scores import unit_scores
-from compress.pruning.search import choose
+from compress.pruning.rearrange import rearrange
+from compress.pruning.refit import refit
+from compress.pruning.scores import unit_gradients, unit_scores
+from compress.pruning.search import Choice, choose
 from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
@@ -24,6 +27,7 @@ from compress.stages.material import encoded, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start
 from compress.stages.transfer import transfer
 from compress.stages.voices import voices
+from compress.training.history import History
 
 STRUCTURE = "structure.json"
 _BATCH = 32
@@ -47,7 +51,7 @@ class Needs(NamedTuple):
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
-    """Score the student's heads and neurons, cut the least important ones for real, train what is left.
+    """Score the student's heads and neurons, cut the least important ones for real, fit and train what is left.
 
     Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, and the
     shares that were asked for and removed.
@@ -59,30 +63,65 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
     tokenizer = tokenizer_of(needs.student)
     rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
-    validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
-    learning = mapped_to_start(_recovery(settings.student.distill, asked.recover), student, teacher, needs.student)
-    learned = transfer(settings.task, learning, needs.augmented, context.root)
-    others = voices(
-        learning, settings.teachers, needs.teachers, settings.task, learned.rows, labels_of(teacher), context
-    )
-    smaller = _cut(student, rows, asked, context.seed)
+    train = None if asked.recover is None else _recovering(settings, needs, teacher, student, tokenizer, context)
+    smaller = _cut(student, rows, asked, context)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    whole = encode(learned.rows, tokenizer, settings.task, token_types=rows.types is not None)
-    history = learn(smaller, teacher, whole, validation, learning, context, others, learned.parts)
+    history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
+    if train is not None:
+        history = train(smaller)
     write(context.out, smaller, tokenizer, history)
     write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
 
 
-def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: int) -> PreTrainedModel:
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: asked.rows].tolist()
-    order.sort(key=rows.lengths.tolist().__getitem__)  # rows of like length together: half the time
-    batches = (
+def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, context: Context) -> PreTrainedModel:
+    batches = _batches(rows, asked.rows, context.seed)
+    context.notify(0, 1, f"scoring heads and neurons by {asked.importance}")
+    scores = unit_scores(student, batches, asked.importance, seed=context.seed)
+    choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
+    if asked.rearrange:
+        choice = _rearranged(student, batches, choice)
+    smaller = cut(student, Masks(choice.heads, choice.neurons))
+    if asked.refit:
+        refit(smaller, student, batches, told=lambda done, total: context.notify(done, total, "fitting layers"))
+    return smaller
+
+
+def _batches(rows: Encoded, count: int, seed: int) -> list[dict[str, Tensor]]:
+    """So many of the rows, by chance; rows of like length come together: half the time."""
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count].tolist()
+    order.sort(key=rows.lengths.tolist().__getitem__)
+    return [
         collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
         for begin in range(0, len(order), _BATCH)
-    )
-    scores = unit_scores(student, batches, asked.importance)
-    choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
-    return cut(student, Masks(choice.heads, choice.neurons))
+    ]
+
+
+def _rearranged(student: PreTrainedModel, batches: list[dict[str, Tensor]], choice: Choice) -> Choice:
+    found = unit_gradients(student, batches)
+    return Choice(*(tuple(map(rearrange, *pair)) for pair in zip(found, choice, strict=True)))
+
+
+def _recovering(
+    settings: Settings,
+    needs: Needs,
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    context: Context,
+) -> Callable[[PreTrainedModel], History]:
+    """What trains the student after the cut, with all that it needs.
+
+    Raises: InputError with all that does not fit
+    """
+    assert settings.student.prune is not None
+    assert settings.student.prune.recover is not None
+    how = _recovery(settings.student.distill, settings.student.prune.recover)
+    how = mapped_to_start(how, student, teacher, needs.student)
+    learned = transfer(settings.task, how, needs.augmented, context.root)
+    others = voices(how, settings.teachers, needs.teachers, settings.task, learned.rows, labels_of(teacher), context)
+    validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
+    rows = encode(learned.rows, tokenizer, settings.task, token_types=validation.types is not None)
+    return lambda smaller: learn(smaller, teacher, rows, validation, how, context, others, learned.parts)
 
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:

@@ -5,24 +5,26 @@ from typing import Any
 
 import pytest
 import tiny
+import torch
 
 from compress.config import settings
 from compress.encoders import checkpoint
 from compress.errors import InputError
 from compress.files import read_json
+from compress.registry import IMPORTANCE
 from compress.stages import prune
 from compress.stages.context import Context
 from compress.training.history import History
 
 
-def pruned(folder: Path, monkeypatch: pytest.MonkeyPatch, family: str = "bert", **asked: Any) -> Any:
-    """`structure.json` of a tiny model of 2 layers, 4 heads and 64 neurons each; the recovery is left out."""
+def pruned(folder: Path, monkeypatch: pytest.MonkeyPatch, family: str = "bert", seed: int = 0, **asked: Any) -> Any:
+    """`structure.json` of a tiny model of 2 layers, 4 heads and 64 neurons each; its recovery is only noted."""
     checkpoint.save(tiny.model(family), folder / "model")
     tiny.tokenizer(folder / "model")
     (folder / "rows.tsv").write_text("label\ttext\na\tthe good film\nb\ta dull film\nc\tlight on\n")
     data = settings.Data(train="rows.tsv", validation="rows.tsv")
     task = settings.Task(type="text-classification", data=data, max_length=16)
-    student = settings.Student(use="tiny", prune=settings.Prune(importance="magnitude", **asked))
+    student = settings.Student(use="tiny", prune=settings.Prune(**{"importance": "magnitude", "refit": False, **asked}))
     trained = []
 
     def learn(*_: object) -> History:
@@ -30,7 +32,7 @@ def pruned(folder: Path, monkeypatch: pytest.MonkeyPatch, family: str = "bert", 
         return History(0, 0, 0, 0.0, "fp32")
 
     monkeypatch.setattr(prune, "learn", learn)
-    context = Context("prune/tiny", folder / "out", folder, folder, 0, lambda done, total, note: None)
+    context = Context("prune/tiny", folder / "out", folder, folder, seed, lambda done, total, note: None)
     (folder / "out").mkdir()
     needs = prune.Needs(folder / "model", folder / "model")
     try:
@@ -38,7 +40,7 @@ def pruned(folder: Path, monkeypatch: pytest.MonkeyPatch, family: str = "bert", 
     except InputError:
         assert not trained
         raise
-    assert trained
+    assert trained == ([True] if asked.get("recover") is not False else [])
     return read_json(folder / "out" / "structure.json")
 
 
@@ -93,3 +95,50 @@ def test_the_recovery_learns_as_the_distillation_did() -> None:
     found = prune._recovery(distill, settings.Recover(epochs=2))
     assert (found.losses, found.temperature, found.layer_mapping) == (distill.losses, distill.temperature, (None, 1))
     assert (found.relation_heads, found.epochs) == (4, 2)
+
+
+def test_without_recovery_nothing_is_trained_and_the_history_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pruned(tmp_path, monkeypatch, heads=0.5, recover=False)
+    history = read_json(tmp_path / "out" / "history.json")
+    assert (history["steps"], history["rows"], history["epochs"]) == (0, 0, [])
+
+
+@pytest.mark.parametrize("importance", IMPORTANCE.names())
+def test_every_score_cuts_and_the_refit_comes_nearer_to_the_uncut_model(
+    importance: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = []
+    for name in ("plain", "fitted"):
+        (tmp_path / name).mkdir()
+        asked = {"heads": 0.25, "neurons": 0.25, "recover": False, "importance": importance}
+        pruned(tmp_path / name, monkeypatch, refit=name == "fitted", **asked)
+        before, after = (checkpoint.load(tmp_path / name / folder) for folder in ("model", "out"))
+        ids = torch.tensor([[2, 63, 66, 65, 3]])
+        with torch.no_grad():
+            apart.append(float((before(input_ids=ids).logits - after(input_ids=ids).logits).norm()))
+    assert apart[1] < apart[0]
+
+
+def test_the_random_control_follows_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for seed, name in ((0, "one"), (0, "two"), (1, "three")):
+        (tmp_path / name).mkdir()
+        pruned(tmp_path / name, monkeypatch, seed=seed, heads=0.5, recover=False, importance="random")
+        found.append(read_json(tmp_path / name / "out" / "config.json")["compress"]["heads"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_rearranged_heads_are_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pruned(tmp_path, monkeypatch, heads=0.5, neurons=0.5, importance="fisher", rearrange=True)
+    assert found["shares"]["heads"]["removed"] == 0.5
+    assert found["shares"]["neurons"]["removed"] == 0.5
+
+
+def test_recover_is_a_group_of_keys_or_false() -> None:
+    assert settings.Prune(heads=0.5, recover=False).recover is None  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"recover\n"):
+        settings.Prune(heads=0.5, recover=True)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"recover\.epochs\n"):
+        settings.Prune(heads=0.5, recover={"epochs": 0})  # type: ignore[arg-type]
