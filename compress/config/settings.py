@@ -312,6 +312,13 @@ class Distill(Learning):
         return tuple(own.model_copy(update=change) for change in changes) or (own,)
 
     @property
+    def named(self) -> dict[str, str]:
+        """The losses that are learned from, each by its key below `distill`."""
+        parts = [f"phases.{number}." if "losses" in phase.model_fields_set else "" for number, phase in enumerate(self.phases)]
+        each = zip(parts or [""], self.trainings, strict=True)
+        return {f"{part}losses.{name}": name for part, training in each for name in training.losses}
+
+    @property
     def advisers(self) -> tuple[str, ...]:
         """The names of the further teachers that it learns from."""
         return tuple(dict.fromkeys(name for each in self.trainings for name in each.teachers if name != MAIN))

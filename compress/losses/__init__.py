@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar
 
 Reads = Literal["logits", "labels", "embeddings", "hidden_states", "attention_scores"]
 """What a loss compares: the logits with the teacher's or with the labels, or the inner states of both models."""
+PREDICTIONS: tuple[Reads, ...] = ("logits", "labels")
+"""What is there of a model that reads other tokens: its answers. All else stands token by token."""
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.config import settings
 from compress.data.batches import Encoded, collate
@@ -15,10 +15,10 @@ from compress.encoders import checkpoint, source
 from compress.encoders.families import calls, configured, shape_of
 from compress.encoders.initialize import first_weights
 from compress.encoders.start import evenly
-from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
-from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
+from compress.stages.lesson import Reader, lesson
+from compress.stages.material import called, check_reach, labels_of, tokenizer_of, write
 from compress.stages.voices import voices
 
 _START_ROWS = 1024
@@ -47,26 +47,19 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     """
     task = settings.task
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
-    rows = encoded("train", task, context.root, tokenizer, teacher, "the teacher")
-    validation = encoded("validation", task, context.root, tokenizer, teacher, "the teacher")
-    others = voices(settings.student.distill, settings.teachers, needs.teachers, task, labels_of(teacher), context)
-    student = _start(settings, teacher, tokenizer, rows, context)
-    history = learn(student, teacher, rows, validation, settings.student.distill, context, others)
-    write(context.out, student, tokenizer, history)
+    own = None if settings.student.model is None else _pretrained(settings.student.model, task, teacher, context)
+    reader, learning = own or Reader(teacher, tokenizer), settings.student.distill
+    read = lesson(task, reader, Reader(teacher, tokenizer), learning, context)
+    others = voices(learning, settings.teachers, needs.teachers, task, labels_of(teacher), context)
+    student = own.model if own else _start(settings.student, teacher, read.rows, context)
+    known = {"heard": read.heard, "translate": read.translate}
+    history = learn(student, teacher, read.rows, read.validation, learning, context, others, **known)
+    write(context.out, student, reader.tokenizer, history)
 
 
-def _start(
-    settings: Settings,
-    teacher: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Encoded,
-    context: Context,
-) -> PreTrainedModel:
-    """The student with its first weights."""
-    student = settings.student
+def _start(student: settings.Student, teacher: PreTrainedModel, rows: Encoded, context: Context) -> PreTrainedModel:
+    """The student with its first weights, made from its teacher's."""
     torch.manual_seed(context.seed)
-    if student.model is not None:
-        return _pretrained(student.model, settings.task, teacher, tokenizer, context)
     deep = calls(teacher.config)
     layers = student.start_layers or evenly(student.architecture.layers or deep, deep)
     config = configured(teacher.config, student.architecture, None if student.start == "random" else layers)
@@ -78,19 +71,13 @@ def _start(
     return made
 
 
-def _pretrained(
-    model: settings.Model,
-    task: settings.Task,
-    teacher: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    context: Context,
-) -> PreTrainedModel:
+def _pretrained(model: settings.Model, task: settings.Task, teacher: PreTrainedModel, context: Context) -> Reader:
+    """A student with weights and a tokenizer of its own."""
     folder = source.fetch(source.locate(model, context.root))
-    if tokenizer_of(folder).get_vocab() != tokenizer.get_vocab():
-        raise InputError(f"{folder}: its tokenizer is not the teacher's. A student reads the tokens of its teacher.")
+    torch.manual_seed(context.seed)
     student = checkpoint.load_encoder(folder, labels=labels_of(teacher))
     check_reach(student, task, called(context))
-    return student
+    return Reader(student, tokenizer_of(folder))
 
 
 def _batches(rows: Encoded, seed: int) -> Iterator[dict[str, Tensor]]:

@@ -34,24 +34,30 @@ def learn(
     settings: Distill,
     context: Context,
     voices: Mapping[str, Voice] = MappingProxyType({}),
+    *,
+    heard: Encoded | None = None,
+    translate: Tensor | None = None,
 ) -> History:
     """Train the student in place, phase after phase; `voices` give the logits of further teachers on the same rows.
 
-    What is read of teachers is found once where that saves time, and kept in the work folder, which belongs to one
+    `heard` and `translate` are a `Lesson`'s, for a teacher whose tokens are others. What is read of teachers is found once where that saves time, and kept in the work folder, which belongs to one
     teacher and one set of rows.
     Raises: InputError, before anything is computed, with all that does not fit
     """
     trainings = settings.trainings
+    foreign = heard is not None and translate is None
+    heard = heard or rows
 
     def module(training: Distill, logits: Tensor | None, states: States | None = None) -> Distillation:
-        return Distillation(student, teacher, training, seed=context.seed, teacher_logits=logits, teacher_states=states)
+        known = {"teacher_logits": logits, "teacher_states": states, "translate": translate}
+        return Distillation(student, teacher, training, seed=context.seed, **known)
 
-    stored = [_stored(each, worth_caching(trainings)) for each in trainings]
+    stored = [_stored(each, worth_caching(trainings), foreign) for each in trainings]
     blank = torch.empty(0, int(teacher.config.num_labels or 0))
     # Made once for nothing but the check, before teachers are asked for hours.
     drafts = [module(each, blank if kept else None) for each, kept in zip(trainings, stored, strict=True)]
-    states, notes = _states(teacher, rows, settings, drafts, context)
-    own = partial(cached_logits, teacher, rows, context.work, MAIN, context.notify, precision=settings.precision)
+    states, notes = _states(teacher, heard, settings, drafts, context)
+    own = partial(cached_logits, teacher, heard, context.work, MAIN, context.notify, precision=settings.precision)
     voices = {**voices, MAIN: own if states is None else states.answers}
     modules = []
     for each, kept in zip(trainings, stored, strict=True):
@@ -62,9 +68,12 @@ def learn(
     return replace(history, notes=[*history.notes, *notes])
 
 
-def _stored(training: Distill, worth: bool) -> bool:
-    """Whether a training takes logits that were computed before: always those of further teachers."""
-    if set(training.teachers) != {MAIN}:
+def _stored(training: Distill, worth: bool, foreign: bool) -> bool:
+    """Whether a training takes logits that were computed before: always those of further teachers and `foreign` ones.
+
+    A foreign teacher cannot read the student's batches.
+    """
+    if foreign or set(training.teachers) != {MAIN}:
         return "logits" in reads(training)
     return worth and reads(training) == {"logits"}
 
