@@ -1,4 +1,4 @@
-"""Cut heads and neurons out of a student, and let it recover."""
+"""Cut tokens, heads and neurons out of a student, and let it recover."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,9 @@ from compress.pruning.search import choose
 from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
-from compress.stages.material import encoded, labels_of, tokenizer_of, write
+from compress.stages.lesson import Reader, lesson
+from compress.stages.material import labels_of, tokenizer_of, write
+from compress.stages.vocabulary import fewer_tokens
 from compress.stages.voices import voices
 
 STRUCTURE = "structure.json"
@@ -44,29 +46,33 @@ class Needs(NamedTuple):
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
-    """Score the student's heads and neurons, cut the least important ones for real, train what is left.
+    """Drop tokens, score the student's heads and neurons, cut the least important ones for real, train what is left.
 
-    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, and the
-    shares that were asked for and removed.
+    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, the
+    shares that were asked for and removed, and the tokens that are left.
     Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does.
     """
     asked = settings.student.prune
     if asked is None:
         raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
-    tokenizer = tokenizer_of(needs.student)
-    rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
-    validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
+    own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
+    if asked.vocabulary is not None:
+        own, vocabulary = fewer_tokens(own, asked.vocabulary, settings.task, context)
     learning = _recovery(settings.student.distill, asked.recover)
+    read = lesson(settings.task, own, Reader(teacher, tokenizer_of(needs.teacher)), learning, context)
     others = voices(learning, settings.teachers, needs.teachers, settings.task, labels_of(teacher), context)
-    smaller = _cut(student, rows, asked, context.seed)
+    smaller = _cut(student, read.rows, asked, context.seed)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    history = learn(smaller, teacher, rows, validation, learning, context, others)
-    write(context.out, smaller, tokenizer, history)
-    write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
+    known = {"heard": read.heard, "translate": read.translate}
+    history = learn(smaller, teacher, read.rows, read.validation, learning, context, others, **known)
+    write(context.out, smaller, own.tokenizer, history)
+    write_json(context.out / STRUCTURE, {**_structure(student, smaller, shares), "vocabulary": vocabulary})
 
 
 def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, seed: int) -> PreTrainedModel:
+    if not asked.heads and not asked.neurons:
+        return student
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: asked.rows].tolist()
     order.sort(key=rows.lengths.tolist().__getitem__)  # rows of like length together: half the time
     batches = (

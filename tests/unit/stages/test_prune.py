@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import tiny
+from transformers import AutoTokenizer
 
 from compress.config import settings
 from compress.encoders import checkpoint
@@ -25,7 +26,7 @@ def pruned(folder: Path, monkeypatch: pytest.MonkeyPatch, family: str = "bert", 
     student = settings.Student(use="tiny", prune=settings.Prune(importance="magnitude", **asked))
     trained = []
 
-    def learn(*_: object) -> History:
+    def learn(*_: object, **__: object) -> History:
         trained.append(True)
         return History(0, 0, 0, 0.0, "fp32")
 
@@ -80,3 +81,19 @@ def test_steps_that_are_too_coarse_are_refused(
         InputError, match=rf"0.3 of all neurons was asked for, {near} is the nearest .*smaller `multiple`"
     ):
         pruned(tmp_path, monkeypatch, neurons=0.3, multiple=multiple)
+
+
+def test_tokens_can_be_all_that_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pruned(tmp_path, monkeypatch, vocabulary={"min_frequency": 1})
+    letters = 2 * 26 + len([".", ","]) + 5  # single characters, special tokens; of the words, those of the rows
+    seen = {"the", "good", "film", "dull", "light", "on"}
+    whole = len(AutoTokenizer.from_pretrained(tmp_path / "model"))
+    assert found["vocabulary"] == {"before": whole, "after": letters + len(seen), "train": 1, "validation": 1}
+    assert found["layers"] == [{"heads": 4, "neurons": 64}] * 2
+    assert checkpoint.load(tmp_path / "out").config.vocab_size == letters + len(seen)
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "out")) == letters + len(seen)
+
+
+def test_a_size_that_cannot_be_is_refused_before_the_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"^students\.tiny\.prune\.vocabulary: the tokenizer has 7. tokens"):
+        pruned(tmp_path, monkeypatch, vocabulary={"size": 90})
