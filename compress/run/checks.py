@@ -21,7 +21,7 @@ from compress.data import answers, sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
-from compress.run import shapes
+from compress.run import shapes, vocabulary
 
 _ROWS = tuple(Reading.model_fields)
 """The keys of `task` that rows are read by."""
@@ -43,6 +43,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *_task(draft),
             *_rows(draft, read),
             *shapes.problems(draft),
+            *vocabulary.problems(draft),
             *_exports(draft),
             *_measure(draft),
             *_gate(draft),
