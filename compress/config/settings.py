@@ -314,7 +314,10 @@ class Distill(Learning):
     @property
     def named(self) -> dict[str, str]:
         """The losses that are learned from, each by its key below `distill`."""
-        parts = [f"phases.{number}." if "losses" in phase.model_fields_set else "" for number, phase in enumerate(self.phases)]
+        parts = [
+            f"phases.{number}." if "losses" in phase.model_fields_set else ""
+            for number, phase in enumerate(self.phases)
+        ]
         each = zip(parts or [""], self.trainings, strict=True)
         return {f"{part}losses.{name}": name for part, training in each for name in training.losses}
 

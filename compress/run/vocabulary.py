@@ -21,14 +21,15 @@ def problems(draft: Draft) -> Iterator[Problem]:
     for name in draft.students:
         path = ("students", name)
         student = draft.part(Student, path, ("use", "model"))
-        learned = draft.part(Distill, (*path, "distill"), ("losses",))
+        learned = draft.part(Distill, (*path, "distill"), ("losses", "phases"))
         prune = draft.part(Prune, (*path, "prune"), ("vocabulary",))
         own = None if student is None else student.model
         if own is not None and learned is not None and _foreign(draft, own, teacher.model):
-            for loss in learned.losses:
+            answers = [name for name in registry.LOSSES.names() if _compares(name) == "answers"]
+            for key, loss in learned.named.items():
                 if _compares(loss) == "inside":
-                    answers = [other for other in registry.LOSSES.names() if _compares(other) == "answers"]
-                    yield Problem(draft.document.where((*path, "distill", "losses", loss)), pieces.foreign(answers))
+                    place = (int(part) if part.isdigit() else part for part in key.split("."))
+                    yield Problem(draft.document.where((*path, "distill", *place)), pieces.foreign(answers))
         if student is not None and prune is not None and prune.vocabulary is not None:
             fault = _size(draft, own or teacher.model, prune.vocabulary.size)
             if fault is not None:

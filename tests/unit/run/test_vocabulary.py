@@ -60,6 +60,9 @@ def test_losses_on_the_inside_need_the_teachers_tokens(tmp_path: Path) -> None:
     ]
     assert "what compares answers will do: hard_label, logit_mse, soft_label." in found[0]
     assert problems(path, *models(bert, other, "{soft_label: 1, hard_label: 1}")) == []
+    phases = "students.small.distill.phases=[{losses: {cosine: 1}}, {epochs: 1}]"
+    found = problems(path, *models(bert, other, "{soft_label: 1}"), phases)
+    assert [line.split(": ")[1] for line in found] == ["students.small.distill.phases.0.losses.cosine"]
 
 
 def test_fewer_tokens_of_the_same_tokenizer_will_do(tmp_path: Path) -> None:
