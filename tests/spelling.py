@@ -28,8 +28,14 @@ TEXTS = (
     "that loves its characters and communicates something rather beautiful about human nature",
 )
 KINDS = ("bert", "mpnet", "roberta", "xlm-roberta", "albert")
-FAMILIES = {"bert": "bert", "roberta": "roberta", "albert": "albert"}
-"""The kinds that a family of this program reads, with the family."""
+FAMILIES = {
+    "albert": "albert",
+    "deberta-v2": "albert",
+    "mpnet": "mpnet",
+    "roberta": "roberta",
+    "xlm-roberta": "xlm-roberta",
+}
+"""The kinds of tokenizer that families read, by the family; the others read BERT's."""
 
 
 @cache

@@ -147,8 +147,9 @@ def shrink(model: PreTrainedModel, kept: Sequence[int]) -> None:
     Raises: InputError if the numbers of positions hang on the padding token and that would get another number
     """
     place = {number: new for new, number in enumerate(kept)}
-    padding = model.config.pad_token_id
-    if family_of(model).positions_after_padding and padding is not None and place.get(padding) != padding:
+    row = family_of(model)
+    padding = model.config.pad_token_id if row.padding is None else row.padding
+    if row.positions_after_padding and padding is not None and place.get(padding) != padding:
         raise InputError(f"a {model.config.model_type} model must keep the number {padding} of its padding token.")
     whole = embeddings(model).word
     rows = whole.weight.detach()[torch.tensor(kept, device=whole.weight.device)]

@@ -51,8 +51,10 @@ def test_the_students_read_their_own_tokens(student: str, before: int | None, fi
     assert told["after"] == len(tokenizer) == model.config.vocab_size < told["before"]
     assert told["before"] == (before or len(AutoTokenizer.from_pretrained(finished / "teacher")))
     assert (told["train"] == 1) == (student == "other")
-    texts = ["turn on the lamp in the zeppelin", "play a song in the zeppelin", "zeppelin light please"]
-    assert tokenizer.unk_token_id not in tokenizer(texts)["input_ids"][0]
+    rows = [line.split("\t") for line in project.rows(40, 88).splitlines()[1:]]
+    texts = [text for _, text in rows]
+    assert not any(tokenizer.unk_token_id in ids for ids in tokenizer(texts)["input_ids"])
     with torch.no_grad():
         answers = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits.argmax(-1)
-    assert [model.config.id2label[int(answer)] for answer in answers] == ["light", "music", "light"]
+    right = [model.config.id2label[int(answer)] == label for answer, (label, _) in zip(answers, rows, strict=True)]
+    assert sum(right) >= 36

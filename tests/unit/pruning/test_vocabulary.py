@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from compress.config.settings import KeptTokens
 from compress.data import pieces
 from compress.encoders import checkpoint
+from compress.encoders.families import FAMILIES
 from compress.errors import InputError
 from compress.pruning.vocabulary import choose, entry_of, rewritten, shrink, shrunk
 
@@ -104,8 +105,9 @@ def test_it_is_read_back_by_transformers_and_by_tokenizers_alone(kind: str, tmp_
         assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
 
-@pytest.mark.parametrize(("kind", "family"), [("bert", "electra"), ("bert", "distilbert"), *spelling.FAMILIES.items()])
-def test_a_model_with_fewer_tokens_gives_the_same_logits_bit_for_bit(kind: str, family: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_with_fewer_tokens_gives_the_same_logits_bit_for_bit(family: str, tmp_path: Path) -> None:
+    kind = spelling.FAMILIES.get(family, "bert")
     tokenizer = spelling.tokenizer(kind)
     model = spelling.model(family, len(tokenizer) + 3)  # models often have some rows more than there are tokens
     kept = choose(tokenizer, counted(kind, [*spelling.TEXTS[:4]]), KeptTokens())
