@@ -1,6 +1,7 @@
 """Distil the teacher into a student."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -52,8 +53,8 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     read = lesson(task, reader, Reader(teacher, tokenizer), learning, context)
     others = voices(learning, settings.teachers, needs.teachers, task, labels_of(teacher), context)
     student = own.model if own else _start(settings.student, teacher, read.rows, context)
-    known = {"heard": read.heard, "translate": read.translate}
-    history = learn(student, teacher, read.rows, read.validation, learning, context, others, **known)
+    taught = partial(learn, heard=read.heard, translate=read.translate)
+    history = taught(student, teacher, read.rows, read.validation, learning, context, others)
     write(context.out, student, reader.tokenizer, history)
 
 

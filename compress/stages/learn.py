@@ -49,8 +49,8 @@ def learn(
     heard = heard or rows
 
     def module(training: Distill, logits: Tensor | None, states: States | None = None) -> Distillation:
-        known = {"teacher_logits": logits, "teacher_states": states, "translate": translate}
-        return Distillation(student, teacher, training, seed=context.seed, **known)
+        made = partial(Distillation, student, teacher, training, seed=context.seed, translate=translate)
+        return made(teacher_logits=logits, teacher_states=states)
 
     stored = [_stored(each, worth_caching(trainings), foreign) for each in trainings]
     blank = torch.empty(0, int(teacher.config.num_labels or 0))

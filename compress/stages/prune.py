@@ -1,6 +1,7 @@
 """Cut tokens, heads and neurons out of a student, and let it recover."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -64,8 +65,8 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     others = voices(learning, settings.teachers, needs.teachers, settings.task, labels_of(teacher), context)
     smaller = _cut(student, read.rows, asked, context.seed)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
-    known = {"heard": read.heard, "translate": read.translate}
-    history = learn(smaller, teacher, read.rows, read.validation, learning, context, others, **known)
+    taught = partial(learn, heard=read.heard, translate=read.translate)
+    history = taught(smaller, teacher, read.rows, read.validation, learning, context, others)
     write(context.out, smaller, own.tokenizer, history)
     write_json(context.out / STRUCTURE, {**_structure(student, smaller, shares), "vocabulary": vocabulary})
 

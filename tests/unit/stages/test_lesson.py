@@ -75,6 +75,12 @@ def test_the_inside_needs_tokens_that_the_teacher_has(task: settings.Task, conte
     assert "soft_label" in str(caught.value)
 
 
+def test_a_phase_is_named(task: settings.Task, context: Context) -> None:
+    phases = (settings.Phase(losses={"cosine": 1}), settings.Phase(epochs=1))
+    with pytest.raises(InputError, match=r"^students\.tiny\.distill\.phases\.0\.losses\.cosine: "):
+        lesson(task, reader("roberta", "roberta"), reader("bert", "bert"), settings.Distill(phases=phases), context)
+
+
 def test_a_student_of_fewer_tokens_is_read_by_their_numbers(task: settings.Task, context: Context) -> None:
     teacher = reader("bert", "bert")
     kept = choose(teacher.tokenizer, np.zeros(0, np.int64), settings.KeptTokens())
