@@ -325,6 +325,16 @@ class Distill(Learning):
         return tuple(origin for origin in there if origin in asked)
 
     @property
+    def named(self) -> dict[str, str]:
+        """The losses that are learned from, each by its key below `distill`."""
+        parts = [
+            f"phases.{number}." if "losses" in phase.model_fields_set else ""
+            for number, phase in enumerate(self.phases)
+        ]
+        each = zip(parts or [""], self.trainings, strict=True)
+        return {f"{part}losses.{name}": name for part, training in each for name in training.losses}
+
+    @property
     def advisers(self) -> tuple[str, ...]:
         """The names of the further teachers that it learns from."""
         return tuple(dict.fromkeys(name for each in self.trainings for name in each.teachers if name != MAIN))
@@ -337,6 +347,24 @@ class Recover(Train):
     """Passes over the training rows."""
 
 
+def _sized(value: Any) -> Any:
+    """A bare number stands for the size."""
+    return {"size": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class KeptTokens(Settings):
+    """Which tokens a student keeps. Left empty: those of the training rows.
+
+    Those that any text needs to be spelled stay whatever is asked: special tokens and the smallest pieces, single
+    characters or bytes.
+    """
+
+    size: Annotated[int, Field(ge=64)] | None = None
+    """Number of tokens kept: those that any text needs, then the most frequent ones of the training rows."""
+    min_frequency: Positive | None = None
+    """Tokens that are seen less often in the training rows go; with `size` alone, unseen ones may fill it up."""
+
+
 class Prune(Settings):
     """What is cut out of a student."""
 
@@ -344,6 +372,8 @@ class Prune(Settings):
     """Share of all attention heads that is removed."""
     neurons: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of all feed-forward neurons that is removed."""
+    vocabulary: Annotated[KeptTokens, BeforeValidator(_sized, json_schema_input_type=int | KeptTokens)] | None = None
+    """Which tokens are kept: a number of them, `{size, min_frequency}`, or `{}` for those of the training rows."""
     importance: str = "fisher"
     """The score that decides which units go."""
     rearrange: bool = False
@@ -361,8 +391,8 @@ class Prune(Settings):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.heads == 0 and self.neurons == 0:
-            raise ValueError("nothing to cut: give a share of `heads` or `neurons` above 0")
+        if self.heads == 0 and self.neurons == 0 and self.vocabulary is None:
+            raise ValueError("nothing to cut: give a share of `heads` or `neurons` above 0, or a `vocabulary`")
         return self
 
 

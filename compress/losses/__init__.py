@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeVar
 
 Reads = Literal["logits", "labels", "embeddings", "hidden_states", "attention_scores", "relations", "sentence"]
 """What a loss compares: the logits with the teacher's or with the labels, or the inner states of both models."""
+PREDICTIONS: tuple[Reads, ...] = ("logits", "labels")
+"""What is there of a model that reads other tokens: its answers. All else stands token by token."""
 
 UNLABELLED = -100
 """The label of a row that has none: losses on labels leave the row out. PyTorch's `ignore_index`."""

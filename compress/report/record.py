@@ -220,8 +220,21 @@ class Removed(Closed):
     """The share that is gone."""
 
 
+class Vocabulary(Closed):
+    """What is left of a student's tokens."""
+
+    before: Count
+    """Tokens before the cut."""
+    after: Count
+    """Tokens kept."""
+    train: Share
+    """Share of the tokens of the training rows, special ones aside, that are still whole; the others are spelled in pieces."""
+    validation: Share
+    """The same of the validation rows."""
+
+
 class Structure(Closed):
-    """What is left of a student's layers."""
+    """What is left of a student's layers and tokens."""
 
     layers: tuple[Layer, ...]
     """Each layer as it is."""
@@ -230,10 +243,13 @@ class Structure(Closed):
     shares: dict[Literal["heads", "neurons"], Removed] = {}
     """How much was asked for and cut; empty in reports that were made before it was recorded."""
 
+    vocabulary: Vocabulary | None = None
+    """The tokens left, if some were cut."""
+
     @property
     def cut(self) -> bool:
         """Whether anything was cut."""
-        return any(layer != self.of for layer in self.layers)
+        return self.vocabulary is not None or any(layer != self.of for layer in self.layers)
 
 
 class Record(Closed):

@@ -229,12 +229,19 @@ def _left(kept: int, whole: int) -> str:
 
 
 def removed(cut: Structure) -> str:
-    """How much of all heads and neurons is gone, beside what was asked for; nothing where that is not recorded."""
-    return " ".join(
+    """How much of all heads and neurons is gone, beside what was asked for, where that is recorded; the tokens left."""
+    parts = [
         f"{kind.capitalize()}: {units.percent(share.removed)} removed ({units.percent(share.asked)} asked)."
         for kind, share in cut.shares.items()
         if share.asked or share.removed
-    )
+    ]
+    if cut.vocabulary is not None:
+        left = cut.vocabulary
+        parts.append(
+            f"Tokens: {_left(left.after, left.before)} kept; {units.percent(left.train)} of the training rows' tokens and "
+            f"{units.percent(left.validation)} of the validation rows' are whole, the others spelled in pieces."
+        )
+    return " ".join(parts)
 
 
 def stages(record: Record) -> Table:

@@ -21,7 +21,7 @@ from compress.data import answers, sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
-from compress.run import shapes, transfer
+from compress.run import shapes, transfer, vocabulary
 from compress.run.steps import origins
 
 _ROWS = tuple(Reading.model_fields)
@@ -45,6 +45,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *_rows(draft, read),
             *shapes.problems(draft),
             *transfer.problems(draft),
+            *vocabulary.problems(draft),
             *_exports(draft),
             *_measure(draft),
             *_gate(draft),

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate, encode
+from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint, source
 from compress.encoders.families import calls, configured, shape_of
 from compress.encoders.initialize import first_weights
-from compress.errors import InputError
 from compress.stages.context import Context
 from compress.stages.learn import learn
+from compress.stages.lesson import Reader, lesson
 from compress.stages.material import called, check_reach, encoded, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start, start_layers
 from compress.stages.transfer import transfer
@@ -49,58 +49,47 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     """
     task = settings.task
     teacher, tokenizer = checkpoint.load(needs.teacher), tokenizer_of(needs.teacher)
-    rows = encoded("train", task, context.root, tokenizer, teacher, "the teacher")
-    validation = encoded("validation", task, context.root, tokenizer, teacher, "the teacher")
-    learned = transfer(task, settings.student.distill, needs.augmented, context.root)
-    others = voices(
-        settings.student.distill, settings.teachers, needs.teachers, task, learned.rows, labels_of(teacher), context
-    )
-    student = _start(settings, teacher, tokenizer, rows, validation, context)
-    how = mapped_to_start(settings.student.distill, student, teacher, context.out)
-    whole = encode(learned.rows, tokenizer, task, token_types=rows.types is not None)
-    history = learn(student, teacher, whole, validation, how, context, others, learned.parts)
-    write(context.out, student, tokenizer, history)
+    whole = Reader(teacher, tokenizer)
+    own = None if settings.student.model is None else _pretrained(settings.student.model, task, teacher, context)
+    learning = settings.student.distill
+    learned = transfer(task, learning, needs.augmented, context.root)
+    read = lesson(task, learned, own or whole, whole, learning, context)
+    others = voices(learning, settings.teachers, needs.teachers, task, learned.rows, labels_of(teacher), context)
+    student = own.model if own else _start(settings, whole, read.validation, context)
+    learning = mapped_to_start(learning, student, teacher, context.out)
+    history = learn(student, teacher, read, learning, context, others)
+    write(context.out, student, (own or whole).tokenizer, history)
 
 
-def _start(
-    settings: Settings,
-    teacher: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Encoded,
-    validation: Encoded,
-    context: Context,
-) -> PreTrainedModel:
-    """The student with its first weights."""
-    student = settings.student
+def _start(settings: Settings, own: Reader, validation: Encoded, context: Context) -> PreTrainedModel:
+    """The student with its first weights, made from its teacher's."""
+    student, (teacher, tokenizer) = settings.student, own
     torch.manual_seed(context.seed)
-    if student.model is not None:
-        return _pretrained(student.model, settings.task, teacher, tokenizer, context)
     layers: tuple[int, ...] | None = None
     if student.start != "random":
         count = student.architecture.layers or calls(teacher.config)
         layers = start_layers(student, count, teacher, validation, context)
     config = configured(teacher.config, student.architecture, layers)
     made: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    own, whole = shape_of(config), shape_of(teacher.config)
-    same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
+    small, large = shape_of(config), shape_of(teacher.config)
+    same = (small.hidden, small.heads[0], small.intermediate[0]) == (
+        large.hidden,
+        large.heads[0],
+        large.intermediate[0],
+    )
     start = student.start if student.start != "auto" else "layers" if same else "pca"
+    rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
     first_weights(made, teacher, start=start, layers=layers or (), batches=_batches(rows, context.seed))
     return made
 
 
-def _pretrained(
-    model: settings.Model,
-    task: settings.Task,
-    teacher: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    context: Context,
-) -> PreTrainedModel:
+def _pretrained(model: settings.Model, task: settings.Task, teacher: PreTrainedModel, context: Context) -> Reader:
+    """A student with weights and a tokenizer of its own."""
     folder = source.fetch(source.locate(model, context.root))
-    if tokenizer_of(folder).get_vocab() != tokenizer.get_vocab():
-        raise InputError(f"{folder}: its tokenizer is not the teacher's. A student reads the tokens of its teacher.")
+    torch.manual_seed(context.seed)
     student = checkpoint.load_encoder(folder, labels=labels_of(teacher))
     check_reach(student, task, called(context))
-    return student
+    return Reader(student, tokenizer_of(folder))
 
 
 def _batches(rows: Encoded, seed: int) -> Iterator[dict[str, Tensor]]:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from compress.config.settings import MAIN, Distill, Origin
+from compress.config.settings import MAIN, Distill
 from compress.data.batches import Encoded
 from compress.errors import InputError
 from compress.files import read_json, write_json
 from compress.losses import UNLABELLED
 from compress.stages.context import Context
+from compress.stages.lesson import Lesson
 from compress.stages.material import session
 from compress.training.devices import place
 from compress.training.history import History
@@ -31,46 +32,46 @@ PASSES = 2
 def learn(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
-    rows: Encoded,
-    validation: Encoded,
+    lesson: Lesson,
     settings: Distill,
     context: Context,
     voices: Mapping[str, Voice] = MappingProxyType({}),
-    parts: Mapping[Origin, range] = MappingProxyType({}),
 ) -> History:
     """Train the student in place, phase after phase; `voices` give the logits of further teachers on the same rows.
-
-    `parts` tells which rows come from where, for trainings that ask for some of them.
 
     What is read of teachers is found once where that saves time, and kept in the work folder, which belongs to one
     teacher and one set of rows.
     Raises: InputError, before anything is computed, with all that does not fit
     """
     trainings = settings.trainings
-    learned = [_part(rows, each, parts) for each in trainings]
+    learned = [_part(lesson, each) for each in trainings]
     _check_labels(learned, trainings)
+    foreign = lesson.heard is not None and lesson.translate is None
+    heard = lesson.heard or lesson.rows
 
     def module(training: Distill, logits: Tensor | None, states: States | None = None) -> Distillation:
-        return Distillation(student, teacher, training, seed=context.seed, teacher_logits=logits, teacher_states=states)
+        made = partial(Distillation, student, teacher, training, seed=context.seed, translate=lesson.translate)
+        return made(teacher_logits=logits, teacher_states=states)
 
-    stored = [_stored(each, worth_caching(trainings)) for each in trainings]
+    stored = [_stored(each, worth_caching(trainings), foreign) for each in trainings]
     blank = torch.empty(0, int(teacher.config.num_labels or 0))
     # Made once for nothing but the check, before teachers are asked for hours.
     drafts = [module(each, blank if kept else None) for each, kept in zip(trainings, stored, strict=True)]
-    states, notes = _states(teacher, rows, settings, drafts, context)
-    own = partial(cached_logits, teacher, rows, context.work, MAIN, context.notify, precision=settings.precision)
+    states, notes = _states(teacher, heard, settings, drafts, context)
+    own = partial(cached_logits, teacher, heard, context.work, MAIN, context.notify, precision=settings.precision)
     voices = {**voices, MAIN: own if states is None else states.answers}
     modules = []
     for each, kept in zip(trainings, stored, strict=True):
         inner = states if reads(each) - {"logits"} else None
         kept = kept or (inner is not None and "logits" in reads(each))
         modules.append(module(each, averaged(each.teachers, voices) if kept else None, inner))
-    history = train_in_turn(modules, learned, validation, trainings, session(context))
+    history = train_in_turn(modules, learned, lesson.validation, trainings, session(context))
     return replace(history, notes=[*history.notes, *notes])
 
 
-def _part(rows: Encoded, training: Distill, parts: Mapping[Origin, range]) -> Encoded:
+def _part(lesson: Lesson, training: Distill) -> Encoded:
     """The rows of one training."""
+    rows, _, parts, *_ = lesson
     asked = training.data or tuple(parts)
     return rows if set(asked) >= parts.keys() else rows.part([row for origin in asked for row in parts[origin]])
 
@@ -85,9 +86,12 @@ def _check_labels(learned: Sequence[Encoded], trainings: Sequence[Distill]) -> N
             )
 
 
-def _stored(training: Distill, worth: bool) -> bool:
-    """Whether a training takes logits that were computed before: always those of further teachers."""
-    if set(training.teachers) != {MAIN}:
+def _stored(training: Distill, worth: bool, foreign: bool) -> bool:
+    """Whether a training takes logits that were computed before: always those of further teachers and `foreign` ones.
+
+    A foreign teacher cannot read the student's batches.
+    """
+    if foreign or set(training.teachers) != {MAIN}:
         return "logits" in reads(training)
     return worth and reads(training) == {"logits"}
 

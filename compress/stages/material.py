@@ -45,14 +45,18 @@ def encoded(
     tokenizer: PreTrainedTokenizerBase,
     model: PreTrainedModel,
     name: str,
+    *,
+    types: bool | None = None,
 ) -> Encoded:
     """The rows of a split as the model, called `name` in errors, takes them.
 
+    `types` says whether the rows have token types; if left out, they have if the model takes some.
     Raises: InputError if the model does not reach `task.max_length`, or if the tokenizer does not fit.
     """
     check_reach(model, task, name)
     rows = sources.load(task, root, split)
-    return encode(rows, tokenizer, task, token_types="token_type_ids" in family_of(model).inputs)
+    types = "token_type_ids" in family_of(model).inputs if types is None else types
+    return encode(rows, tokenizer, task, token_types=types)
 
 
 def check_reach(model: PreTrainedModel, task: Task, name: str) -> None:

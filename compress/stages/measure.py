@@ -56,6 +56,8 @@ class _Candidate(NamedTuple):
     file: Path
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
+    folder: Path
+    """Where its tokenizer lies."""
 
     @property
     def id(self) -> str:
@@ -86,21 +88,23 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
     Writes `measurements.json`: the machine, the rows, and one entry a variant as the report's record has them.
     """
     candidates = list(_candidates(needs))
-    tokenizer, model = tokenizer_of(needs.teacher), checkpoint.load(needs.teacher)
+    model = checkpoint.load(needs.teacher)
     task, threads = settings.task, settings.measure.threads
     labels = labels_of(model)
     parameters = checkpoint.parameters(model)
     del model
     splits = _splits(task, context.root)
-    rows = encode(splits["test"], tokenizer, task, token_types=True)  # sessions leave aside what they do not take
+    read = _read(candidates, splits["test"], task)
+    gold = read[TEACHER].labels
     steps = _Steps(context.notify, 2 * len(candidates) + len(_shapes(settings.measure)) + 1)
-    samples = [_shaped(rows, *shape, context.seed) for shape in _shapes(settings.measure)]
     variants = []
     reference: NDArray[np.int64] | None = None
     for candidate in candidates:
+        rows = read[candidate.model]
         answers = _answers(candidate, rows, task, steps.within(f"{candidate.id}: accuracy"))
         reference = answers if reference is None else reference
         steps(f"{candidate.id}: accuracy")
+        samples = [_shaped(rows, *shape, context.seed) for shape in _shapes(settings.measure)]
         peak = memory.peak_bytes(candidate.target, candidate.file, candidate.settings, samples, threads)
         steps(f"{candidate.id}: memory")
         variants.append(
@@ -111,14 +115,14 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
                 "recipe": candidate.recipe,
                 "parameters": candidate.facts.get("parameters", parameters),
                 "size_bytes": candidate.facts["size_bytes"],
-                "metrics": _metrics(task, answers, rows.labels),
+                "metrics": _metrics(task, answers, gold),
                 "predictions": pack(answers),
                 "agreement": float((answers == reference).mean()),
                 "parity": candidate.facts.get("parity"),
                 "peak_memory_bytes": peak,
             }
         )
-    for variant, cells in zip(variants, _latencies(candidates, rows, settings, context.seed, steps), strict=True):
+    for variant, cells in zip(variants, _latencies(candidates, read, settings, context.seed, steps), strict=True):
         variant |= cells
     write_json(
         context.out / MEASUREMENTS,
@@ -126,17 +130,23 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
             "machine": asdict(machine.describe()),
             "labels": labels,
             "data": _data(splits, sources.digest(task, context.root)),
-            "gold": pack(rows.labels),
+            "gold": pack(gold),
             "variants": variants,
         },
     )
+
+
+def _read(candidates: list[_Candidate], rows: Rows, task: settings.Task) -> dict[str, Encoded]:
+    """The rows as each model reads them, by its own tokenizer; with token types, which sessions may leave aside."""
+    folders = {candidate.model: candidate.folder for candidate in candidates}
+    return {model: encode(rows, tokenizer_of(folder), task, token_types=True) for model, folder in folders.items()}
 
 
 def _candidates(needs: Needs) -> Iterator[_Candidate]:
     """The teacher in PyTorch first, then the exports in their order."""
     target, _, precision = REFERENCE.partition("-")
     facts: dict[str, Any] = {"size_bytes": (needs.teacher / "model.safetensors").stat().st_size}
-    yield _Candidate(TEACHER, target, precision, None, needs.teacher, {}, facts)
+    yield _Candidate(TEACHER, target, precision, None, needs.teacher, {}, facts, needs.teacher)
     for step, folder in needs.exports.items():
         description = read_json(folder / DESCRIPTION)
         for built in description["files"]:
@@ -148,6 +158,7 @@ def _candidates(needs: Needs) -> Iterator[_Candidate]:
                 file=folder / built["file"],
                 settings=built["settings"],
                 facts={**built, "parameters": description["parameters"]},
+                folder=folder,
             )
 
 
@@ -195,28 +206,29 @@ def _shapes(asked: settings.Measure) -> list[tuple[int, int]]:
 
 
 def _latencies(
-    candidates: list[_Candidate], rows: Encoded, settings: Settings, seed: int, steps: _Steps
+    candidates: list[_Candidate], read: Mapping[str, Encoded], settings: Settings, seed: int, steps: _Steps
 ) -> list[dict[str, Any]]:
     """For each candidate the cells of the grid and the one of real rows."""
     asked = settings.measure
     found: list[dict[str, Any]] = [{"latency": [], "same_rows": None} for _ in candidates]
+    models = [candidate.model for candidate in candidates]
     with timer.pin(asked.threads), ExitStack() as opened:
         sessions = []
         for candidate in candidates:
             sessions.append(candidate.open(asked.threads))
             opened.callback(sessions[-1].close)
         for batch, sequence in _shapes(asked):
-            feed = _shaped(rows, batch, sequence, seed)
-            calls = {str(index): partial(session, feed) for index, session in enumerate(sessions)}
+            shaped = {model: _shaped(rows, batch, sequence, seed) for model, rows in read.items()}
+            calls = {str(index): partial(session, shaped[models[index]]) for index, session in enumerate(sessions)}
             notify = steps.within(f"timing at {batch} x {sequence}")
             samples = timer.interleave(calls, rounds=asked.rounds, seed=seed, repeat=_REPEAT, notify=notify)
             for index, cell in enumerate(_cells(samples, batch, sequence)):
                 found[index]["latency"].append(cell)
             steps(f"timed at {batch} x {sequence}")
-        real = _real(rows, seed)
-        turns = {str(index): _in_turn(session, real) for index, session in enumerate(sessions)}
+        real = {model: _real(rows, seed) for model, rows in read.items()}
+        turns = {str(index): _in_turn(session, real[models[index]]) for index, session in enumerate(sessions)}
         notify = steps.within("timing on real rows")
-        samples = timer.interleave(turns, rounds=len(real), seed=seed, warmup=0, notify=notify)
+        samples = timer.interleave(turns, rounds=min(map(len, real.values())), seed=seed, warmup=0, notify=notify)
         for index, cell in enumerate(_cells(samples, 1, None)):
             found[index]["same_rows"] = cell
         steps("timed on real rows")

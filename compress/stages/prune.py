@@ -1,4 +1,4 @@
-"""Cut heads and neurons out of a student, and let it recover."""
+"""Cut tokens, heads and neurons out of a student, and let it recover."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate, encode
+from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint
 from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
@@ -23,9 +23,11 @@ from compress.pruning.search import Choice, choose
 from compress.pruning.shares import missed, refusal
 from compress.stages.context import Context
 from compress.stages.learn import learn
-from compress.stages.material import encoded, labels_of, tokenizer_of, write
+from compress.stages.lesson import Reader, lesson
+from compress.stages.material import called, encoded, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start
 from compress.stages.transfer import transfer
+from compress.stages.vocabulary import fewer_tokens
 from compress.stages.voices import voices
 from compress.training.history import History
 
@@ -51,29 +53,34 @@ class Needs(NamedTuple):
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
-    """Score the student's heads and neurons, cut the least important ones for real, fit and train what is left.
+    """Drop tokens, score the student's heads and neurons, cut the least important ones for real, fit and train the rest.
 
-    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, and the
-    shares that were asked for and removed.
+    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, the
+    shares that were asked for and removed, and the tokens that are left.
     Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does.
     """
     asked = settings.student.prune
     if asked is None:
         raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
-    tokenizer = tokenizer_of(needs.student)
-    rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
-    train = None if asked.recover is None else _recovering(settings, needs, teacher, student, tokenizer, context)
-    smaller = _cut(student, rows, asked, context)
+    own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
+    if asked.vocabulary is not None:
+        own, vocabulary = fewer_tokens(own, asked.vocabulary, settings.task, context)
+    train = None if asked.recover is None else _recovering(settings, asked.recover, needs, teacher, own, context)
+    smaller = _cut(own, settings.task, asked, context)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
     history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
     if train is not None:
         history = train(smaller)
-    write(context.out, smaller, tokenizer, history)
-    write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
+    write(context.out, smaller, own.tokenizer, history)
+    write_json(context.out / STRUCTURE, {**_structure(student, smaller, shares), "vocabulary": vocabulary})
 
 
-def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, context: Context) -> PreTrainedModel:
+def _cut(own: Reader, task: settings.Task, asked: settings.Prune, context: Context) -> PreTrainedModel:
+    if not asked.heads and not asked.neurons:
+        return own.model
+    student, tokenizer = own
+    rows = encoded("train", task, context.root, tokenizer, student, called(context))
     batches = _batches(rows, asked.rows, context.seed)
     context.notify(0, 1, f"scoring heads and neurons by {asked.importance}")
     scores = unit_scores(student, batches, asked.importance, seed=context.seed)
@@ -103,25 +110,21 @@ def _rearranged(student: PreTrainedModel, batches: list[dict[str, Tensor]], choi
 
 def _recovering(
     settings: Settings,
+    recover: settings.Recover,
     needs: Needs,
     teacher: PreTrainedModel,
-    student: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    own: Reader,
     context: Context,
 ) -> Callable[[PreTrainedModel], History]:
     """What trains the student after the cut, with all that it needs.
 
     Raises: InputError with all that does not fit
     """
-    assert settings.student.prune is not None
-    assert settings.student.prune.recover is not None
-    how = _recovery(settings.student.distill, settings.student.prune.recover)
-    how = mapped_to_start(how, student, teacher, needs.student)
+    how = mapped_to_start(_recovery(settings.student.distill, recover), own.model, teacher, needs.student)
     learned = transfer(settings.task, how, needs.augmented, context.root)
+    read = lesson(settings.task, learned, own, Reader(teacher, tokenizer_of(needs.teacher)), how, context)
     others = voices(how, settings.teachers, needs.teachers, settings.task, learned.rows, labels_of(teacher), context)
-    validation = encoded("validation", settings.task, context.root, tokenizer, teacher, "the teacher")
-    rows = encode(learned.rows, tokenizer, settings.task, token_types=validation.types is not None)
-    return lambda smaller: learn(smaller, teacher, rows, validation, how, context, others, learned.parts)
+    return lambda smaller: learn(smaller, teacher, read, how, context, others)
 
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:

@@ -56,7 +56,8 @@ class Distillation(nn.Module):
     The teacher is no part of the module: it is neither trained nor saved. It is put into eval mode, and follows the
     batches to their device. It is not called when all that is read of it is given: its `teacher_logits` (rows, classes),
     which may be an average over several teachers, and its `teacher_states`; each batch then carries `index` (n,), the
-    numbers of its rows.
+    numbers of its rows. A teacher that numbers the student's tokens otherwise is given `translate` (student's tokens,),
+    its own number of each.
     Raises: InputError with all that does not fit; UnknownName for a loss or mapping that does not exist.
     """
 
@@ -69,9 +70,12 @@ class Distillation(nn.Module):
         seed: int = 0,
         teacher_logits: Tensor | None = None,
         teacher_states: Callable[[Tensor, Tensor], Captured] | None = None,
+        translate: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.student = student
+        self.translate: Tensor | None
+        self.register_buffer("translate", translate, persistent=False)
         self._teacher = (teacher,)  # a tuple hides it from parameters(), state_dict() and train()
         self.teacher_logits = teacher_logits
         self.teacher_states = teacher_states
@@ -165,6 +169,8 @@ class Distillation(nn.Module):
         if self.live and self.teacher is not None:
             self.teacher.to(inputs["input_ids"].device)  # type: ignore[arg-type]
             self.teacher.train(False)
+            if self.translate is not None:
+                inputs = {**inputs, "input_ids": self.translate[inputs["input_ids"]]}
             with torch.no_grad(), capture(self.teacher, **self.inner) as inside:
                 targets = _run(self.teacher, inputs)
         if self.teacher_logits is None and self.teacher_states is None:
@@ -250,10 +256,11 @@ def _check(
     names = ", ".join(objective.terms)
     if objective.live and teacher is None:
         found.append(f"the losses {names} need the teacher itself.")
-    if objective.live and teacher is not None and teacher.config.vocab_size != student.config.vocab_size:
+    shared = objective.translate is not None or (teacher and teacher.config.vocab_size) == student.config.vocab_size
+    if objective.live and teacher is not None and not shared:
         found.append(
-            f"the student reads {student.config.vocab_size} tokens, the teacher {teacher.config.vocab_size}: with "
-            "different vocabularies only `soft_label`, `logit_mse` and `hard_label` over 2 or more epochs will do."
+            f"the student reads {student.config.vocab_size} tokens, the teacher {teacher.config.vocab_size}: the teacher "
+            "needs `translate`, its own number of each, or its logits stored."
         )
     answers = stored.shape[-1] if stored is not None else teacher.config.num_labels if teacher is not None else classes
     if any(term.reads == "logits" for term in objective.terms.values()) and answers != classes:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from compress.config.pipeline import load
+from compress.config.settings import KeptTokens
 from compress.errors import InputError
 
 GOOD = """\
@@ -33,6 +34,14 @@ def problems(path: Path, *sets: str) -> list[str]:
     with pytest.raises(InputError) as error:
         load(path, sets)
     return [str(problem).replace(str(path), path.name) for problem in error.value.problems]
+
+
+@pytest.mark.parametrize("given", ["12000", "{size: 12000}"])
+def test_a_bare_number_is_the_size_of_a_vocabulary(given: str, tmp_path: Path) -> None:
+    prune = load(written(tmp_path), [f"students.small.prune={{vocabulary: {given}}}"]).settings.students["small"].prune
+    assert prune is not None
+    assert prune.vocabulary == KeptTokens(size=12000)
+    assert prune.heads == prune.neurons == 0
 
 
 def test_cards_are_filled_in(tmp_path: Path) -> None:

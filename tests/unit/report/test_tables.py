@@ -3,7 +3,7 @@ import sample
 
 from compress.config.settings import AccuracyGate, Gate, LatencyGate, SizeGate
 from compress.report import tables
-from compress.report.record import Removed
+from compress.report.record import Layer, Removed, Structure, Vocabulary
 from compress.report.verdict import judge
 
 REPORT = sample.record(rows=200)
@@ -60,6 +60,14 @@ def test_what_was_cut_stands_beside_what_was_asked():
     assert tables.removed(tiny) == ""  # an older report
     heads = {"heads": Removed(asked=0.5, removed=0.5), "neurons": Removed(asked=0, removed=0)}
     assert tables.removed(tiny.model_copy(update={"shares": heads})) == "Heads: 50.00 % removed (50.00 % asked)."
+    left = Vocabulary(before=30522, after=8000, train=0.9579, validation=0.9351)
+    whole = Structure(layers=(Layer(heads=4, neurons=64),), of=Layer(heads=4, neurons=64), vocabulary=left)
+    assert whole.cut
+    assert not whole.model_copy(update={"vocabulary": None}).cut
+    assert tables.removed(whole) == (
+        "Tokens: 8\u202f000 of 30\u202f522 kept; 95.79 % of the training rows' tokens and 93.51 % of the validation rows' "
+        "are whole, the others spelled in pieces."
+    )
 
 
 def test_each_thing_asked_is_a_column_with_its_limit():

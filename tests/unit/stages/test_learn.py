@@ -16,6 +16,7 @@ from compress.errors import InputError
 from compress.stages import learn as stage
 from compress.stages.context import Context
 from compress.stages.learn import learn
+from compress.stages.lesson import Lesson
 from compress.training.history import History
 
 INNER = {"hidden_state": 1.0, "attention": 1.0, "logit_mse": 1.0}
@@ -37,7 +38,7 @@ def learned(
     notify = (lambda *news: told.append(news)) if told is not None else (lambda *_: None)
     context = Context("distill/tiny", folder / "out", folder, folder, 0, notify)
     student = tiny.model(hidden=16, seed=1)
-    history = learn(student, tiny.model(), rows(24, 0), rows(8, 1), settings, context, voices or {})
+    history = learn(student, tiny.model(), Lesson(rows(24, 0), rows(8, 1)), settings, context, voices or {})
     return history, student.state_dict()
 
 
@@ -114,9 +115,9 @@ def test_rows_without_labels_need_a_loss_on_the_teachers_answers(tmp_path: Path)
     context = Context("distill/tiny", tmp_path, tmp_path / "work", tmp_path, 0, lambda *_: None)
     teacher, settings = tiny.model(), Distill(losses={"hard_label": 1}, epochs=1)
     with pytest.raises(InputError, match=r"hard_label learn from labels alone\. Give `data: \[train\]`"):
-        learn(tiny.model(layers=1), teacher, half, labelled, settings, context)
+        learn(tiny.model(layers=1), teacher, Lesson(half, labelled), settings, context)
     both = Distill(losses={"hard_label": 1, "soft_label": 1}, epochs=1, batch_size=1, precision="fp32")
-    history = learn(tiny.model(layers=1), teacher, half, labelled, both, context)
+    history = learn(tiny.model(layers=1), teacher, Lesson(half, labelled), both, context)
     assert history.steps == 2
     assert np.isfinite(history.epochs[0].parts["hard_label"])
 
@@ -137,7 +138,7 @@ def test_each_phase_learns_from_its_own_rows_and_their_stored_answers(
     )
     context = Context("distill/tiny", tmp_path, tmp_path / "work", tmp_path, 0, lambda *_: None)
     parts = {"train": range(10), "unlabelled": range(10, 18), "augmented": range(18, 24)}
-    learn(tiny.model(layers=1), teacher, whole, rows(8, 1), settings, context, parts=parts)
+    learn(tiny.model(layers=1), teacher, Lesson(whole, rows(8, 1), parts), settings, context)
     numbers = [[part.number(row) for row in range(len(part))] for part, _ in trained]
     assert numbers == [[*range(18, 24), *range(10)], list(range(10, 18))]
     for part, logits in trained:

@@ -1,11 +1,14 @@
 """Accuracy is measured as a device is asked, one row at a time; and whoever waits is told how far it is."""
 
+import dataclasses
 from pathlib import Path
 
 import graphs
 import numpy as np
 import pytest
+import spelling
 import tiny
+from transformers import AutoTokenizer
 
 from compress.config import settings
 from compress.data import sources
@@ -30,7 +33,7 @@ def rows(tmp_path: Path) -> Encoded:
 def candidate(tmp_path: Path) -> measure._Candidate:
     file = tmp_path / "model.onnx"
     dynamic(graphs.graph(), file, lambda: [])
-    return measure._Candidate("tiny", "onnxruntime", "int8", None, file, {}, {})
+    return measure._Candidate("tiny", "onnxruntime", "int8", None, file, {}, {}, tmp_path)
 
 
 def test_an_int8_answer_does_not_depend_on_the_other_rows(rows: Encoded, candidate: measure._Candidate) -> None:
@@ -50,7 +53,7 @@ def test_every_row_and_every_round_is_told(rows: Encoded, candidate: measure._Ca
     assert told == [(0, 3, f"tiny, row {row} of 300") for row in range(1, 301)]
     told.clear()
     asked = measure.Settings(TASK, settings.Measure(batch=[1], sequence=[8], rounds=5))
-    measure._latencies([candidate], rows, asked, 0, steps)
+    measure._latencies([candidate], {"tiny": rows}, asked, 0, steps)
     assert told[4:6] == [(0, 3, "timing at 1 x 8, round 5 of 5"), (1, 3, "timed at 1 x 8")]
     assert told[-2:] == [(1, 3, "timing on real rows, round 200 of 200"), (2, 3, "timed on real rows")]
 
@@ -67,3 +70,46 @@ def test_test_rows_among_the_unlabelled_ones_count_as_seen(tmp_path: Path) -> No
         )
         assert found.duplicates == seen
         assert (found.unlabelled.rows if found.unlabelled else None) == (2 if unlabelled else None)
+
+
+def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: measure._Candidate) -> None:
+    tiny.tokenizer(tmp_path / "teacher")
+    spelling.tokenizer("bert").save_pretrained(tmp_path / "student")
+    candidates = [
+        candidate._replace(model=name, folder=tmp_path / folder)
+        for name, folder in (("teacher", "teacher"), ("one", "student"), ("two", "teacher"))
+    ]
+    rows = Rows(["a journey through the longest nights", "the good film"], None, [1, 0])
+    read = measure._read(candidates, rows, TASK)
+    assert list(read) == ["teacher", "one", "two"]
+    for model, folder in (("teacher", "teacher"), ("one", "student"), ("two", "teacher")):
+        own = AutoTokenizer.from_pretrained(tmp_path / folder)
+        assert read[model][0]["input_ids"] == own(rows.texts[0])["input_ids"]
+        assert read[model].labels.tolist() == [1, 0]
+    assert len(read["one"][0]["input_ids"]) != len(read["two"][0]["input_ids"])
+
+
+def test_each_session_is_timed_on_its_own_rows(
+    rows: Encoded, candidate: measure._Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {}
+    monkeypatch.setattr(measure._Candidate, "open", lambda self, threads: _Asked(asked.setdefault(self.model, [])))
+    read = {"teacher": rows, "tiny": dataclasses.replace(rows, ids=rows.ids + 100)}
+    candidates = [candidate._replace(model=name) for name in read]
+    settings_ = measure.Settings(TASK, settings.Measure(batch=[1], sequence=[8], rounds=3))
+    measure._latencies(candidates, read, settings_, 0, measure._Steps(lambda *news: None, 2))
+    assert {(np.concatenate([ids.ravel() for ids in fed]) >= 100).all() for fed in asked.values()} == {True, False}
+    assert min(ids.min() for ids in asked["tiny"]) >= 100 > max(ids.max() for ids in asked["teacher"])
+
+
+class _Asked:
+    """A session that notes what it is asked."""
+
+    def __init__(self, fed: list[np.ndarray]) -> None:
+        self.fed = fed
+
+    def __call__(self, feed: measure.Feed) -> None:
+        self.fed.append(feed["input_ids"])
+
+    def close(self) -> None:
+        """Nothing is held."""

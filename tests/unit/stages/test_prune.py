@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from transformers import AutoTokenizer
 
 from compress.config import settings
 from compress.encoders import checkpoint
@@ -27,7 +28,7 @@ def pruned(folder: Path, monkeypatch: pytest.MonkeyPatch, family: str = "bert", 
     student = settings.Student(use="tiny", prune=settings.Prune(**{"importance": "magnitude", "refit": False, **asked}))
     trained = []
 
-    def learn(*_: object) -> History:
+    def learn(*_: object, **__: object) -> History:
         trained.append(True)
         return History(0, 0, 0, 0.0, "fp32")
 
@@ -142,3 +143,19 @@ def test_recover_is_a_group_of_keys_or_false() -> None:
         settings.Prune(heads=0.5, recover=True)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"recover\.epochs\n"):
         settings.Prune(heads=0.5, recover={"epochs": 0})  # type: ignore[arg-type]
+
+
+def test_tokens_can_be_all_that_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pruned(tmp_path, monkeypatch, vocabulary={"min_frequency": 1})
+    letters = 2 * 26 + len([".", ","]) + 5  # single characters, special tokens; of the words, those of the rows
+    seen = {"the", "good", "film", "dull", "light", "on"}
+    whole = len(AutoTokenizer.from_pretrained(tmp_path / "model"))
+    assert found["vocabulary"] == {"before": whole, "after": letters + len(seen), "train": 1, "validation": 1}
+    assert found["layers"] == [{"heads": 4, "neurons": 64}] * 2
+    assert checkpoint.load(tmp_path / "out").config.vocab_size == letters + len(seen)
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "out")) == letters + len(seen)
+
+
+def test_a_size_that_cannot_be_is_refused_before_the_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"^students\.tiny\.prune\.vocabulary: the tokenizer has 7. tokens"):
+        pruned(tmp_path, monkeypatch, vocabulary={"size": 90})

@@ -111,6 +111,28 @@ def test_stored_logits_replace_the_teacher() -> None:
     Distillation(student, None, settings(losses={"logit_mse": 1}), teacher_logits=stored)
 
 
+def test_a_teacher_of_other_numbers_reads_translated_tokens() -> None:
+    teacher = tiny.model()
+    student, random = copy.deepcopy(teacher), torch.Generator().manual_seed(0)
+    numbers = torch.randperm(tiny.VOCABULARY, generator=random)
+    word = student.get_input_embeddings()
+    word.weight.data = word.weight.data[numbers]  # the student's token i is the teacher's token numbers[i]
+    for module in student.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    for layer in student.bert.encoder.layer:
+        layer.attention.self.dropout.p = 0.0
+    batch = tiny.batch(teacher)
+    asked = settings(losses={"hidden_state": 1, "attention": 1, "logit_mse": 1}, layer_mapping=(0, 1))
+    same = Distillation(student, teacher, asked, translate=numbers).train()
+    with torch.no_grad():
+        assert same(**batch)["loss"] < 1e-9
+        assert Distillation(student, teacher, asked).train()(**batch)["loss"] > 0.1
+    assert "translate" not in same.state_dict()
+    student.config.vocab_size = 50
+    Distillation(student, teacher, asked, translate=numbers)
+
+
 def test_in_eval_mode_the_student_answers_alone() -> None:
     student, teacher = tiny.model(seed=1), tiny.model()
     objective = Distillation(student, teacher, settings()).eval()
