@@ -1,16 +1,16 @@
 """Cut heads and neurons out of a student, and let it recover."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate, encode
+from compress.data.batches import Encoded, collate, encode, feeds
 from compress.encoders import checkpoint
 from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
@@ -21,9 +21,11 @@ from compress.pruning.refit import refit
 from compress.pruning.scores import unit_gradients, unit_scores
 from compress.pruning.search import Choice, choose
 from compress.pruning.shares import missed, refusal
+from compress.quantization import Calibration, Feeds
+from compress.stages.budget import Aim, aimed
 from compress.stages.context import Context
 from compress.stages.learn import learn
-from compress.stages.material import encoded, labels_of, tokenizer_of, write
+from compress.stages.material import called, encoded, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start
 from compress.stages.transfer import transfer
 from compress.stages.voices import voices
@@ -31,6 +33,8 @@ from compress.training.history import History
 
 STRUCTURE = "structure.json"
 _BATCH = 32
+_CALIBRATION_BATCH = 8
+_CALIBRATION_ROWS = settings.Export.model_fields["calibration_rows"].default
 
 
 class Settings(NamedTuple):
@@ -54,8 +58,9 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     """Score the student's heads and neurons, cut the least important ones for real, fit and train what is left.
 
     Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, and the
-    shares that were asked for and removed.
-    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does.
+    shares that were asked for and removed, or the target that was asked for and reached.
+    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does, or if
+    the target is out of reach.
     """
     asked = settings.student.prune
     if asked is None:
@@ -64,26 +69,48 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     tokenizer = tokenizer_of(needs.student)
     rows = encoded("train", settings.task, context.root, tokenizer, teacher, "the teacher")
     train = None if asked.recover is None else _recovering(settings, needs, teacher, student, tokenizer, context)
-    smaller = _cut(student, rows, asked, context)
-    shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
+    key = f"students.{context.name.partition('/')[2]}.prune"
+    aim = None
+    if asked.target is not None:
+        calibration = _calibration(settings.task, student, needs.student, context)
+        aim = Aim(asked, calibration, float(rows.lengths.mean()), f"{key}.target")
+    smaller, target = _cut(student, rows, asked, aim, context)
+    shares = _shares(student, smaller, asked, key)
     history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
     if train is not None:
         history = train(smaller)
     write(context.out, smaller, tokenizer, history)
-    write_json(context.out / STRUCTURE, _structure(student, smaller, shares))
+    write_json(context.out / STRUCTURE, {**_structure(student, smaller, shares), "target": target})
 
 
-def _cut(student: PreTrainedModel, rows: Encoded, asked: settings.Prune, context: Context) -> PreTrainedModel:
+def _cut(
+    student: PreTrainedModel, rows: Encoded, asked: settings.Prune, aim: Aim | None, context: Context
+) -> tuple[PreTrainedModel, dict[str, Any] | None]:
+    """The cut student, and what it reached of a target."""
     batches = _batches(rows, asked.rows, context.seed)
     context.notify(0, 1, f"scoring heads and neurons by {asked.importance}")
     scores = unit_scores(student, batches, asked.importance, seed=context.seed)
-    choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
+    target = None
+    if aim is not None:
+        choice, target = aimed(student, student, scores, aim, context)
+    else:
+        choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
     if asked.rearrange:
         choice = _rearranged(student, batches, choice)
     smaller = cut(student, Masks(choice.heads, choice.neurons))
     if asked.refit:
         refit(smaller, student, batches, told=lambda done, total: context.notify(done, total, "fitting layers"))
-    return smaller
+    return smaller, target
+
+
+def _calibration(task: settings.Task, student: PreTrainedModel, folder: Path, context: Context) -> Calibration:
+    """Batches for a recipe that needs them, as many as an export takes."""
+
+    def batches() -> Iterator[Feeds]:
+        rows = encoded("train", task, context.root, tokenizer_of(folder), student, called(context))
+        return (feed for _, feed in feeds(rows, _CALIBRATION_BATCH, limit=_CALIBRATION_ROWS))
+
+    return batches
 
 
 def _batches(rows: Encoded, count: int, seed: int) -> list[dict[str, Tensor]]:
@@ -133,8 +160,8 @@ def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.
 
 def _shares(
     before: PreTrainedModel, after: PreTrainedModel, asked: settings.Prune, key: str
-) -> dict[str, dict[str, float]]:
-    """Of all heads and of all neurons the share that was asked for and the one that is gone.
+) -> dict[str, dict[str, float | None]]:
+    """Of all heads and of all neurons the share that was asked for, if one was, and the one that is gone.
 
     Raises: InputError if the two lie further apart than rounding explains.
     """
@@ -143,8 +170,8 @@ def _shares(
     for kind in ("heads", "neurons"):
         units = sum(map(len, getattr(whole, kind)))
         wanted, removed = getattr(asked, kind), 1 - sum(map(len, getattr(left, kind))) / units
-        shares[kind] = {"asked": wanted, "removed": removed}
-        if missed(wanted, removed, units):
+        shares[kind] = {"asked": wanted if asked.target is None else None, "removed": removed}
+        if asked.target is None and missed(wanted, removed, units):
             faults.append(Problem(f"{key}.{kind}", refusal(kind, wanted, removed, asked.multiple)))
     if faults:
         raise InputError(faults)
@@ -152,7 +179,7 @@ def _shares(
 
 
 def _structure(
-    before: PreTrainedModel, after: PreTrainedModel, shares: dict[str, dict[str, float]]
+    before: PreTrainedModel, after: PreTrainedModel, shares: dict[str, dict[str, float | None]]
 ) -> dict[str, object]:
     whole, left = shape_of(before.config), shape_of(after.config)
     return {
