@@ -16,6 +16,7 @@ from compress.bench.machine import cores
 
 Call = Callable[[], object]
 Notify = Callable[[int, int, str], None]
+Clock = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,12 @@ def interleave(
     settle: int = 1,
     repeat: int = 1,
     notify: Notify | None = None,
+    clock: Clock | None = None,
 ) -> dict[str, list[float]]:
     """Time every call in every round, in a new seeded order, so that a slow spell of the machine meets all of them.
 
     A turn is `settle` untimed calls, which bring a variant's own weights back into the caches as when it serves alone,
-    then `repeat` timed ones; one call is one sample. The garbage collector is off while timing.
+    then `repeat` timed ones; one call is one sample. The garbage collector is off while timing. `clock` gives nanoseconds.
 
     Units:  milliseconds; a list of `rounds * repeat` samples for each name, in the order of the rounds
     Raises: ValueError if rounds or repeat are below 1; whatever a call raises
@@ -61,21 +63,53 @@ def interleave(
             gc.collect()
             shuffle(order)
             for name in order:
-                samples[name] += _turn(calls[name], settle, repeat)
+                samples[name] += _turn(calls[name], settle, repeat, clock or perf_counter_ns)
             if notify is not None:
                 notify(done + 1, rounds, "round")
     return samples
 
 
-def _turn(call: Call, settle: int, repeat: int) -> list[float]:
+def _turn(call: Call, settle: int, repeat: int, clock: Clock) -> list[float]:
     for _ in range(settle):
         call()
     times = []
     for _ in range(repeat):
-        start = perf_counter_ns()
+        start = clock()
         call()
-        times.append((perf_counter_ns() - start) / 1e6)
+        times.append((clock() - start) / 1e6)
     return times
+
+
+@contextmanager
+def without_waits() -> Iterator[Clock]:
+    """A clock, in nanoseconds, that stands still while this thread waits for a core that another program has.
+
+    On a machine at rest it runs as the usual one. On a busy one, calls longer than a time slice wait and shorter ones don't, so
+    that ratios of their times would say nothing. What other threads of a call wait is not seen; where the system does not tell
+    (all but Linux), it is the usual clock.
+    """
+    try:
+        handle = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+    except OSError:
+        yield perf_counter_ns
+        return
+
+    def waited() -> int:
+        return int(os.pread(handle, 128, 0).split()[1])
+
+    def now() -> int:
+        before = waited()
+        while True:
+            time = perf_counter_ns()
+            after = waited()
+            if after == before:  # no wait between the two readings
+                return time - before
+            before = after
+
+    try:
+        yield now
+    finally:
+        os.close(handle)
 
 
 @contextmanager

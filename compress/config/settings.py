@@ -11,6 +11,8 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -365,6 +367,62 @@ class KeptTokens(Settings):
     """Tokens that are seen less often in the training rows go; with `size` alone, unseen ones may fill it up."""
 
 
+Kept = Annotated[float, Field(gt=0, lt=1)]
+TARGETED: tuple[Literal["flops", "parameters", "size_mb", "speedup"], ...] = (
+    "flops",
+    "parameters",
+    "size_mb",
+    "speedup",
+)
+
+
+class Target(Settings):
+    """What a cut is to reach: one of `flops`, `parameters`, `size_mb` and `speedup`."""
+
+    flops: Kept | None = None
+    """Share of the floating-point operations of the encoder's layers that is kept, those inside attention included."""
+    parameters: Kept | None = None
+    """Share of the parameters of the encoder's layers that is kept; embeddings and heads are not counted."""
+    size_mb: Annotated[float, Field(gt=0)] | None = None
+    """Size of the file that is written, in MB (10^6 bytes); `on` says which."""
+    speedup: Annotated[float, Field(gt=1)] | None = None
+    """How many times faster than before the cut, both measured in the runtime and precision of `on`: ratio of the medians."""
+    on: str | None = None
+    """The export that a size or a speed-up is measured on, such as `onnxruntime-int8`."""
+    batch: Positive = 1
+    """Rows in one call, for a speed-up."""
+    sequence: Tokens | None = None
+    """Tokens of each row, for a speed-up and for FLOPs; the mean of the training rows if left out."""
+    threads: Positive = 1
+    """Threads the runtime may use, for a speed-up."""
+
+    @property
+    def kind(self) -> Literal["flops", "parameters", "size_mb", "speedup"]:
+        """The one that is given."""
+        return next(kind for kind in TARGETED if getattr(self, kind) is not None)
+
+    @field_validator("batch", "threads", "sequence", "on")
+    @classmethod
+    def _read(cls, value: Any, field: ValidationInfo) -> Any:
+        """A key that the target does not read."""
+        readers = {"on": ("size_mb", "speedup"), "sequence": ("flops", "speedup")}.get(
+            str(field.field_name), ("speedup",)
+        )
+        given = [kind for kind in TARGETED if field.data.get(kind) is not None]
+        if len(given) == 1 and given[0] not in readers:
+            raise ValueError(f"is not read with `{given[0]}`, only with {' and '.join(readers)}. Leave it out")
+        return value
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [kind for kind in TARGETED if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of {', '.join(TARGETED)}{f', not {len(given)}' if given else ''}")
+        if given[0] in ("size_mb", "speedup") and self.on is None:
+            raise ValueError(f"`{given[0]}` needs `on`: the export it is measured on, such as `onnxruntime-int8`")
+        return self
+
+
 class Prune(Settings):
     """What is cut out of a student."""
 
@@ -374,6 +432,10 @@ class Prune(Settings):
     """Share of all feed-forward neurons that is removed."""
     vocabulary: Annotated[KeptTokens, BeforeValidator(_sized, json_schema_input_type=int | KeptTokens)] | None = None
     """Which tokens are kept: a number of them, `{size, min_frequency}`, or `{}` for those of the training rows."""
+    target: Target | None = None
+    """What the cut is to reach, in place of `heads` and `neurons`: heads and neurons are chosen together for it."""
+    blocks: bool = False
+    """With a `target`: a layer may lose its whole attention block or its whole feed-forward block."""
     importance: str = "fisher"
     """The score that decides which units go."""
     rearrange: bool = False
@@ -389,10 +451,21 @@ class Prune(Settings):
     ] = Recover()
     """Training after the cut; `false`: none."""
 
+    @field_validator("target")
+    @classmethod
+    def _either(cls, target: Target | None, field: ValidationInfo) -> Target | None:
+        if target is not None and (field.data.get("heads") or field.data.get("neurons")):
+            raise ValueError("a target chooses the heads and neurons itself. Give it, or `heads` and `neurons`")
+        return target
+
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.heads == 0 and self.neurons == 0 and self.vocabulary is None:
-            raise ValueError("nothing to cut: give a share of `heads` or `neurons` above 0, or a `vocabulary`")
+        if self.heads == 0 and self.neurons == 0 and self.target is None and self.vocabulary is None:
+            raise ValueError(
+                "nothing to cut: give a `target`, a share of `heads` or `neurons` above 0, or a `vocabulary`"
+            )
+        if self.blocks and self.target is None:
+            raise ValueError("`blocks` is for the search of a `target`, and none is given")
         return self
 
 

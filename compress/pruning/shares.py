@@ -23,6 +23,23 @@ def nearest(asked: float, *, layers: int, width: int, multiple: int = 1) -> floa
     return 1 - kept / units
 
 
+def least(
+    kind: str, *, hidden: int, heads: int, neurons: int, multiple: int, lengths: tuple[int, int] | None = None
+) -> float:
+    """A share of the layers' `flops` or `parameters` below which no cut comes that leaves each a head and `multiple` neurons.
+
+    The bound holds for feed-forward blocks of two Linears and of three (gated ones), and for every length of the rows
+    between the `lengths`: what is common to all cuts, such as norms, would only raise it.
+    """
+    found = []
+    for linears in (2, 3):
+        for length in lengths if lengths is not None and kind == "flops" else (0,):
+            attention, block = hidden * (4 * hidden + 2 * length), linears * hidden * neurons
+            smallest = attention / heads + block * min(multiple, neurons) / neurons
+            found.append(smallest / (attention + block))
+    return min(found)
+
+
 def refusal(kind: str, asked: float, removed: float, multiple: int) -> str:
     """The sentence for a share of all `heads` or `neurons` that cannot be removed; `removed` is the nearest that can."""
     near, cure = f"{removed:.3g}", ""

@@ -19,6 +19,8 @@ from compress.errors import InputError, Problem
 VERSION: Final = 1
 TEACHER = "teacher"
 REFERENCE = "pytorch-fp32"
+PROMISE = 0.1
+"""How far from its target, as a share of it, a cut may end before a reader is told."""
 
 Number = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -214,8 +216,8 @@ class Layer(Closed):
 class Removed(Closed):
     """How much of all heads, or of all neurons, was cut."""
 
-    asked: Share
-    """The share that was asked for."""
+    asked: Share | None
+    """The share that was asked for; null where the cut was made for a target."""
     removed: Share
     """The share that is gone."""
 
@@ -233,6 +235,32 @@ class Vocabulary(Closed):
     """The same of the validation rows."""
 
 
+class Target(Closed):
+    """What a cut was to reach, and what it reached."""
+
+    kind: Literal["flops", "parameters", "size_mb", "speedup"]
+    """`flops` and `parameters`: share of the encoder's that is kept; `size_mb`: of the file; `speedup`: ratio of medians."""
+    asked: Annotated[float, Field(gt=0)]
+    """What was asked for."""
+    reached: Annotated[float, Field(gt=0)]
+    """What was counted or measured on the cut student, before its recovery."""
+    on: str | None = None
+    """The export it was measured on."""
+    batch: Count | None = None
+    """Rows in one call."""
+    sequence: Count | None = None
+    """Tokens of each row."""
+    threads: Count | None = None
+    """Threads of the runtime."""
+    rounds: Count
+    """How many cuts were tried and measured."""
+
+    @property
+    def missed(self) -> bool:
+        """Whether it was missed by more than is promised."""
+        return abs(self.reached / self.asked - 1) > PROMISE
+
+
 class Structure(Closed):
     """What is left of a student's layers and tokens."""
 
@@ -242,6 +270,8 @@ class Structure(Closed):
     """Each layer before the cut."""
     shares: dict[Literal["heads", "neurons"], Removed] = {}
     """How much was asked for and cut; empty in reports that were made before it was recorded."""
+    target: Target | None = None
+    """What the cut was to reach, if it was made for a target."""
 
     vocabulary: Vocabulary | None = None
     """The tokens left, if some were cut."""

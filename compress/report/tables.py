@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from compress import units
-from compress.report import words
+from compress.report import goal, words
 from compress.report.margin import margin
 from compress.report.record import TEACHER, Cell, Record, Structure, Variant, unpack
 from compress.report.verdict import Answer, Check, Verdict, judged
@@ -230,11 +230,11 @@ def _left(kept: int, whole: int) -> str:
 
 def removed(cut: Structure) -> str:
     """How much of all heads and neurons is gone, beside what was asked for, where that is recorded; the tokens left."""
-    parts = [
-        f"{kind.capitalize()}: {units.percent(share.removed)} removed ({units.percent(share.asked)} asked)."
-        for kind, share in cut.shares.items()
-        if share.asked or share.removed
-    ]
+    parts = [goal.sentence(cut.target)] if cut.target is not None else []
+    for kind, share in cut.shares.items():
+        if share.asked or share.removed:
+            asked = "" if share.asked is None else f" ({units.percent(share.asked)} asked)"
+            parts.append(f"{kind.capitalize()}: {units.percent(share.removed)} removed{asked}.")
     if cut.vocabulary is not None:
         left = cut.vocabulary
         parts.append(
@@ -242,6 +242,18 @@ def removed(cut: Structure) -> str:
             f"{units.percent(left.validation)} of the validation rows' are whole, the others spelled in pieces."
         )
     return " ".join(parts)
+
+
+def cuts(record: Record) -> list[str]:
+    """A line for each student that was cut: what is left of each layer, and what of the whole is gone."""
+    found = []
+    for student, cut in record.structures.items():
+        if cut.cut:
+            layers = ", ".join(f"{layer.heads}/{layer.neurons}" for layer in cut.layers)
+            found.append(
+                f"{student}: heads/neurons left by layer {layers} of {cut.of.heads}/{cut.of.neurons}. {removed(cut)}".strip()
+            )
+    return found
 
 
 def stages(record: Record) -> Table:

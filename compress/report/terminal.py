@@ -19,9 +19,9 @@ _STYLES: dict[Answer, str] = {"pass": "bold green", "fail": "bold red", "not com
 
 
 def table(record: Record, verdict: Verdict) -> RenderableType:
-    """The models of a record, then the verdict: the checks that do not pass, the notes, the answer last."""
+    """The models of a record, what was cut, then the verdict: the checks that do not pass, the notes, the answer last."""
     lines: list[RenderableType] = [_grid(tables.variants(record))]
-    lines += [Text(f"  {note}", style="dim") for note in verdict.notes]
+    lines += [Text(f"  {note}", style="dim") for note in (*tables.cuts(record), *verdict.notes)]
     for check in tables.troubles(verdict):
         lines.append(Text.assemble((f"{tables.MARKS[check.answer]} ", _STYLES[check.answer]), check.sentence))
     answer = (f"{tables.MARKS[verdict.answer]} {tables.WORDS[verdict.answer]}.", _STYLES[verdict.answer])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from compress.config import settings
-from compress.report import words
+from compress.report import goal, words
 from compress.report.margin import margin
 from compress.report.record import REFERENCE, Cell, Record, Variant
 from compress.units import milliseconds, percent, size
@@ -79,7 +79,7 @@ def judge(record: Record, gate: settings.Gate, baseline: Record | None = None) -
         checks += _accuracy(record, gate.accuracy, student)
         checks += _latency(record, gate.latency, student)
         checks += _size(record, gate.size, student)
-    notes = list(_doubts(record, checks))
+    notes = [*_missed(record, students), *_doubts(record, checks)]
     if baseline is not None:
         checks += _against(record, gate, baseline, notes)
     elif gate.baseline is not None:
@@ -126,6 +126,14 @@ def _accuracy(record: Record, gate: settings.AccuracyGate, student: str) -> Iter
                 f"{words.score(metric, whole)}); asked: at least {percent(gate.keep)}."
             )
             yield _check(name, variant, kept, gate.keep, kept >= gate.keep - _SLACK, text)
+
+
+def _missed(record: Record, students: Iterable[str]) -> Iterator[str]:
+    """A note for each student whose cut ended too far from its target."""
+    for student in students:
+        cut = record.structures.get(student)
+        if cut is not None and cut.target is not None and cut.target.missed:
+            yield f"{student}: {goal.sentence(cut.target)}"
 
 
 def _doubts(record: Record, checks: Iterable[Check]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from compress import registry
+from compress import registry, targets
 from compress.config import pipeline
 from compress.config.pipeline import Draft, Loaded
 from compress.config.settings import (
@@ -15,6 +15,7 @@ from compress.config.settings import (
     Measure,
     Reading,
     SizeGate,
+    Target,
     Task,
 )
 from compress.data import answers, sources
@@ -49,6 +50,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *_exports(draft),
             *_measure(draft),
             *_gate(draft),
+            *_targets(draft),
         ],
         rows,
     )
@@ -100,6 +102,11 @@ def available(loaded: Loaded) -> None:
         reason = registry.TARGETS.load(export.target).unavailable()
         if reason:
             reasons.append(f"{loaded.document.where(('export', index, 'target'))}: {export.target}: {reason}")
+    for name, student in loaded.settings.students.items():
+        on = student.prune.target.on if student.prune is not None and student.prune.target is not None else None
+        reason = None if on is None else registry.TARGETS.load(targets.named(on).target).unavailable()
+        if reason:
+            reasons.append(f"{loaded.document.where(('students', name, 'prune', 'target', 'on'))}: {on}: {reason}")
     if reasons:
         raise NotAvailable("\n".join(reasons))
 
@@ -242,4 +249,27 @@ def _gate(draft: Draft) -> Iterator[Problem]:
             listed = ", ".join(map(str, measured))
             yield Problem(
                 where(("gate", "latency", key)), f"{asked} is not measured. Give one of measure.{key}: {listed}."
+            )
+
+
+def _targets(draft: Draft) -> Iterator[Problem]:
+    """What a cut is to reach, where it is measured on no export there is, or on rows that are too long."""
+    task = draft.part(Task, ("task",))
+    for name in draft.students:
+        path = ("students", name, "prune", "target")
+        target = draft.part(Target, path)
+        if target is None:
+            continue
+        if target.on is not None:
+            try:
+                export = targets.named(target.on)
+                if export.recipe is not None:
+                    registry.RECIPES.load(export.recipe)
+            except InputError as error:
+                yield Problem(draft.document.where((*path, "on")), str(error))
+        if task is not None and target.sequence is not None and target.sequence > task.max_length:
+            yield Problem(
+                draft.document.where((*path, "sequence")),
+                f"{target.sequence} is above task.max_length, {task.max_length}: no row is that long. "
+                f"Give at most {task.max_length}.",
             )

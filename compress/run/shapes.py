@@ -255,6 +255,7 @@ def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
     prune, family, shape = draft.part(Prune, path), families.FAMILIES.get(own.family or ""), own.architecture
     if prune is None or own.pruned:
         return
+    yield from _target(draft, path, prune, shape)
     whole = prune.neurons > 0 and shape.intermediate is not None and prune.multiple >= shape.intermediate
     if whole:
         yield Problem(
@@ -273,6 +274,31 @@ def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
             near = shares.nearest(asked, layers=layers, width=width, multiple=multiple)
             if shares.missed(asked, near, layers * width):
                 yield Problem(draft.document.where((*path, kind)), shares.refusal(kind, asked, near, multiple))
+
+
+def _target(draft: Draft, path: KeyPath, prune: Prune, shape: Architecture) -> Iterator[Problem]:
+    """A share of the FLOPs or parameters that is less than the smallest layers have."""
+    target = prune.target
+    if target is None or target.kind not in ("flops", "parameters") or prune.blocks:
+        return
+    if shape.hidden is None or shape.heads is None or shape.intermediate is None:
+        return
+    task = draft.part(Task, ("task",))
+    asked, longest = getattr(target, target.kind), 8192 if task is None else task.max_length
+    least = shares.least(
+        target.kind,
+        hidden=shape.hidden,
+        heads=shape.heads,
+        neurons=shape.intermediate,
+        multiple=prune.multiple,
+        lengths=(target.sequence or 0, target.sequence or longest),
+    )
+    if asked < least:
+        yield Problem(
+            draft.document.where((*path, "target", target.kind)),
+            f"{asked:g} of the {target.kind} of the encoder cannot be reached: layers of 1 head and "
+            f"{min(prune.multiple, shape.intermediate)} neurons keep at least {least:.3g}. Give more, or a smaller student.",
+        )
 
 
 def _mapping(

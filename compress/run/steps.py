@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from compress import registry
+from compress import registry, targets
 from compress.config.pipeline import Loaded
 from compress.config.settings import MAIN, Export, Origin, Student, Teacher, declared
 from compress.config.source import KeyPath
@@ -173,6 +173,8 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
     assert student.prune is not None
     distill = _distill(loaded, name, student)
     called = {key: path for key, path in distill.keys.items() if path[0] == "teachers"}
+    on = student.prune.target.on if student.prune.target is not None else None
+    plugins, packages = _engine(targets.named(on)) if on is not None else ((), ())
     return Step(
         name=f"prune/{name}",
         stage="prune",
@@ -195,10 +197,19 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
         inputs={**distill.inputs, "student": distill.name},
         splits=distill.splits,
         files=distill.files,
-        plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance)),
-        packages=(*distill.packages, "torch-pruning"),
+        plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance), *plugins),
+        packages=(*distill.packages, "torch-pruning", *packages),
         trains=True,
+        machine=student.prune.target is not None and student.prune.target.speedup is not None,
     )
+
+
+def _engine(export: targets.Export) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The modules and the libraries that build and run an export."""
+    target = registry.TARGETS.load(export.target)
+    recipe = export.recipe or target.precisions[export.precision]
+    modules = (registry.TARGETS.module(export.target), *([registry.RECIPES.module(recipe)] if recipe else []))
+    return modules, target.packages
 
 
 def _exports(loaded: Loaded) -> Iterator[Step]:
@@ -241,7 +252,7 @@ def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -
 
 
 def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
-    targets = sorted({export.target for export in loaded.settings.export})
+    names = sorted({export.target for export in loaded.settings.export})
     task = loaded.settings.task
     metrics = {task.metric, *registry.TASKS.load(task.type).metrics}
     plugins = [registry.TASKS.module(task.type), *(registry.METRICS.module(name) for name in sorted(metrics))]
@@ -252,8 +263,8 @@ def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
         keys={**_TASK, **_at("task", "metric"), **_at("measure"), **_at("seed")},
         inputs={"teacher": "teacher", "exports": tuple(step.name for step in exports)},
         splits=("train", "validation", "test", *(("unlabelled",) if task.data.unlabelled is not None else ())),
-        plugins=(*plugins, *(registry.TARGETS.module(target) for target in {"pytorch", *targets})),
-        packages=(*_TORCH, *(package for target in targets for package in registry.TARGETS.load(target).packages)),
+        plugins=(*plugins, *(registry.TARGETS.module(target) for target in {"pytorch", *names})),
+        packages=(*_TORCH, *(package for target in names for package in registry.TARGETS.load(target).packages)),
         machine=True,
     )
 

@@ -14,11 +14,12 @@ from compress.config import settings
 from compress.data.batches import Encoded, feeds
 from compress.encoders import checkpoint
 from compress.encoders.families import family_of
-from compress.encoders.graph import export_graph
 from compress.errors import ParityError
 from compress.files import write_json
+from compress.stages.build import build, size_bytes, source
 from compress.stages.context import Context
 from compress.stages.material import called, encoded, labels_of, tokenizer_of
+from compress.targets import Export
 
 DESCRIPTION = "export.json"
 _PARITY_ROWS = 256
@@ -77,7 +78,7 @@ def export(settings: Settings, needs: Needs, context: Context) -> None:
                 "recipe": built.recipe,
                 "file": built.file.relative_to(context.out).as_posix(),
                 "settings": dict(built.settings),
-                "size_bytes": _size(built.file),
+                "size_bytes": size_bytes(built.file),
                 "parity": parity,
             }
         )
@@ -93,9 +94,7 @@ def _build(
     settings: Settings, needs: Needs, context: Context, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Iterator[_Built]:
     target = registry.TARGETS.load(settings.export.target)
-    graph = context.work / "graph.onnx"
-    if target.reads == "graph":
-        export_graph(model, graph)
+    read = source(model, settings.export.target, context.work) if target.reads == "graph" else needs.model
 
     def calibration() -> Iterator[Mapping[str, NDArray[np.int64]]]:
         rows = encoded("train", settings.task, context.root, tokenizer, model, called(context))
@@ -104,13 +103,9 @@ def _build(
     for precision in settings.export.precision:
         recipe = target.precisions[precision]
         asked = settings.export.recipe if recipe in target.recipes else None
-        recipe = asked or recipe
-        file = context.out / target.file_name(precision, recipe)
-        source = graph if target.reads == "graph" else needs.model
-        if recipe is not None:
-            source = context.work / f"{recipe}.onnx"
-            registry.RECIPES.load(recipe)(graph, source, calibration)
-        yield _Built(precision, recipe, asked, file, target.build(source, precision, file))
+        export = Export(settings.export.target, precision, asked)
+        file, options = build(export, read, calibration, work=context.work, out=context.out)
+        yield _Built(precision, asked or recipe, asked, file, options)
 
 
 def _answers(target: str, file: Path, options: Mapping[str, Any], rows: Encoded) -> NDArray[np.float32]:
@@ -172,9 +167,3 @@ def _companions(
     )
     if target.predict is not None:
         shutil.copyfile(target.predict, context.out / "predict.py")
-
-
-def _size(file: Path) -> int:
-    files = [file] if file.is_file() else [path for path in file.rglob("*") if path.is_file()]
-    data = file.with_name(f"{file.name}_data")
-    return sum(path.stat().st_size for path in files) + (data.stat().st_size if data.is_file() else 0)

@@ -1,16 +1,18 @@
 """Cut tokens, heads and neurons out of a student, and let it recover."""
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate
+from compress.data.batches import Encoded, collate, feeds
 from compress.encoders import checkpoint
 from compress.encoders.families import shape_of
 from compress.encoders.surgery import Masks, cut
@@ -21,6 +23,8 @@ from compress.pruning.refit import refit
 from compress.pruning.scores import unit_gradients, unit_scores
 from compress.pruning.search import Choice, choose
 from compress.pruning.shares import missed, refusal
+from compress.quantization import Feeds
+from compress.stages.budget import Aim, aimed
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.lesson import Reader, lesson
@@ -33,6 +37,8 @@ from compress.training.history import History
 
 STRUCTURE = "structure.json"
 _BATCH = 32
+_CALIBRATION_BATCH = 8
+_CALIBRATION_ROWS = settings.Export.model_fields["calibration_rows"].default
 
 
 class Settings(NamedTuple):
@@ -56,8 +62,9 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     """Drop tokens, score the student's heads and neurons, cut the least important ones for real, fit and train the rest.
 
     Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, the
-    shares that were asked for and removed, and the tokens that are left.
-    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does.
+    shares that were asked for and removed or the target that was asked for and reached, and the tokens that are left.
+    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does, or if
+    the target is out of reach.
     """
     asked = settings.student.prune
     if asked is None:
@@ -65,32 +72,52 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
     own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
     if asked.vocabulary is not None:
-        own, vocabulary = fewer_tokens(own, asked.vocabulary, settings.task, context)
+        whole = Reader(copy.deepcopy(student), own.tokenizer)
+        own, vocabulary = fewer_tokens(whole, asked.vocabulary, settings.task, context)
     train = None if asked.recover is None else _recovering(settings, asked.recover, needs, teacher, own, context)
-    smaller = _cut(own, settings.task, asked, context)
-    shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
+    smaller, target = own.model, None
+    if asked.heads or asked.neurons or asked.target:
+        smaller, target = _cut(student, own, settings.task, asked, context)
+    shares = _shares(student, smaller, asked, _key(context))
     history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
     if train is not None:
         history = train(smaller)
     write(context.out, smaller, own.tokenizer, history)
-    write_json(context.out / STRUCTURE, {**_structure(student, smaller, shares), "vocabulary": vocabulary})
+    structure = _structure(student, smaller, shares)
+    write_json(context.out / STRUCTURE, {**structure, "target": target, "vocabulary": vocabulary})
 
 
-def _cut(own: Reader, task: settings.Task, asked: settings.Prune, context: Context) -> PreTrainedModel:
-    if not asked.heads and not asked.neurons:
-        return own.model
+def _key(context: Context) -> str:
+    return f"students.{context.name.partition('/')[2]}.prune"
+
+
+def _cut(
+    before: PreTrainedModel, own: Reader, task: settings.Task, asked: settings.Prune, context: Context
+) -> tuple[PreTrainedModel, dict[str, Any] | None]:
+    """The cut student, and what it reached of a target; `before` is the student with all its tokens."""
     student, tokenizer = own
     rows = encoded("train", task, context.root, tokenizer, student, called(context))
     batches = _batches(rows, asked.rows, context.seed)
     context.notify(0, 1, f"scoring heads and neurons by {asked.importance}")
     scores = unit_scores(student, batches, asked.importance, seed=context.seed)
-    choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
+    target = None
+    if asked.target is not None:
+        calibration = partial(_calibration, rows)
+        aim = Aim(asked, calibration, float(rows.lengths.mean()), f"{_key(context)}.target")
+        choice, target = aimed(before, student, scores, aim, context)
+    else:
+        choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
     if asked.rearrange:
         choice = _rearranged(student, batches, choice)
     smaller = cut(student, Masks(choice.heads, choice.neurons))
     if asked.refit:
         refit(smaller, student, batches, told=lambda done, total: context.notify(done, total, "fitting layers"))
-    return smaller
+    return smaller, target
+
+
+def _calibration(rows: Encoded) -> Iterator[Feeds]:
+    """Batches for a recipe that needs them, as many as an export takes."""
+    return (feed for _, feed in feeds(rows, _CALIBRATION_BATCH, limit=_CALIBRATION_ROWS))
 
 
 def _batches(rows: Encoded, count: int, seed: int) -> list[dict[str, Tensor]]:
@@ -136,8 +163,8 @@ def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.
 
 def _shares(
     before: PreTrainedModel, after: PreTrainedModel, asked: settings.Prune, key: str
-) -> dict[str, dict[str, float]]:
-    """Of all heads and of all neurons the share that was asked for and the one that is gone.
+) -> dict[str, dict[str, float | None]]:
+    """Of all heads and of all neurons the share that was asked for, if one was, and the one that is gone.
 
     Raises: InputError if the two lie further apart than rounding explains.
     """
@@ -146,8 +173,8 @@ def _shares(
     for kind in ("heads", "neurons"):
         units = sum(map(len, getattr(whole, kind)))
         wanted, removed = getattr(asked, kind), 1 - sum(map(len, getattr(left, kind))) / units
-        shares[kind] = {"asked": wanted, "removed": removed}
-        if missed(wanted, removed, units):
+        shares[kind] = {"asked": wanted if asked.target is None else None, "removed": removed}
+        if asked.target is None and missed(wanted, removed, units):
             faults.append(Problem(f"{key}.{kind}", refusal(kind, wanted, removed, asked.multiple)))
     if faults:
         raise InputError(faults)
@@ -155,7 +182,7 @@ def _shares(
 
 
 def _structure(
-    before: PreTrainedModel, after: PreTrainedModel, shares: dict[str, dict[str, float]]
+    before: PreTrainedModel, after: PreTrainedModel, shares: dict[str, dict[str, float | None]]
 ) -> dict[str, object]:
     whole, left = shape_of(before.config), shape_of(after.config)
     return {

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+from compress.errors import UnknownName
+from compress.registry import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,3 +78,33 @@ class Target(Protocol):
 
         Raises: InputError if the file cannot be loaded.
         """
+
+
+class Export(NamedTuple):
+    """One way to deploy a model, as an id such as `onnxruntime-int8` names it."""
+
+    target: str
+    precision: str
+    recipe: str | None
+    """The quantization recipe, if it is asked for by name."""
+
+    @property
+    def id(self) -> str:
+        """Target and precision; a recipe that is asked for counts too."""
+        return f"{self.target}-{self.precision}" + (f"-{self.recipe}" if self.recipe else "")
+
+
+def named(name: str) -> Export:
+    """The way to deploy that an id means.
+
+    Raises: UnknownName if no target has such a precision, or such a recipe for it
+    """
+    known = {}
+    for target in TARGETS.names():
+        knows: Target = TARGETS.load(target)
+        for precision, recipe in knows.precisions.items():
+            asked = sorted(knows.recipes) if recipe in knows.recipes else []
+            known.update({export.id: export for export in (Export(target, precision, one) for one in (None, *asked))})
+    if name not in known:
+        raise UnknownName("export", name, known)
+    return known[name]

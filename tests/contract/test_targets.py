@@ -11,10 +11,10 @@ import numpy
 import pytest
 
 from compress.encoders import checkpoint
-from compress.errors import InputError
+from compress.errors import InputError, UnknownName
 from compress.files import sha256
 from compress.registry import RECIPES, TARGETS
-from compress.targets import Target
+from compress.targets import Export, Target, named
 
 EVERY = pytest.mark.parametrize("name", TARGETS.names())
 WORST = {"fp32": 1e-5, "fp16": 0.005, "int8": 0.1}
@@ -97,6 +97,17 @@ def test_what_is_built_answers_as_the_model(name: str, uneven: bool, tmp_path: P
         for shape in ((1, 1), (5, 33)):
             assert session(graphs.feeds(rows=shape[0], length=shape[1])).shape == (shape[0], 3)
         session.close()
+
+
+def test_every_way_to_deploy_has_an_id() -> None:
+    for target in TARGETS.names():
+        for precision in TARGETS.load(target).precisions:
+            assert named(f"{target}-{precision}") == Export(target, precision, None)
+    asked = named("onnxruntime-int8-static_qdq")
+    assert (asked, asked.id) == (Export("onnxruntime", "int8", "static_qdq"), "onnxruntime-int8-static_qdq")
+    for unknown in ("onnxruntime", "onnxruntime-fp16-dynamic", "pytorch-int8"):
+        with pytest.raises(UnknownName, match="no such export"):
+            named(unknown)
 
 
 @EVERY

@@ -126,3 +126,31 @@ def test_pin_limits_a_loaded_torch():
     with pin(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+def test_a_clock_without_waits_runs_as_the_usual_one_less_what_was_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = iter([5, 5, 5, 70, 70])  # once a wait falls between the two readings: read again
+    monkeypatch.setattr(timer.os, "open", lambda *_: 99)
+    monkeypatch.setattr(timer.os, "close", lambda _: None)
+    monkeypatch.setattr(timer.os, "pread", lambda *_: f"1000 {next(waits)} 3".encode())
+    monkeypatch.setattr(timer, "perf_counter_ns", iter([100, 200, 300]).__next__)
+    with timer.without_waits() as clock:
+        assert (clock(), clock()) == (95, 230)
+
+
+def test_where_waits_are_not_told_it_is_the_usual_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> int:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(timer.os, "open", missing)
+    with timer.without_waits() as clock:
+        assert clock is timer.perf_counter_ns
+
+
+def test_the_clock_of_this_machine_goes_forward() -> None:
+    with timer.without_waits() as clock:
+        times = [clock() for _ in range(50)]
+    assert times == sorted(times)
+    assert timer.interleave({"a": lambda: None}, rounds=3, seed=0, clock=iter(range(0, 10**6, 1000)).__next__) == {
+        "a": [0.001] * 3
+    }

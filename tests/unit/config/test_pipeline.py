@@ -150,6 +150,31 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(tmp_path: Pa
         ("students.small.distill.layer_mapping=explicit", "`explicit` needs the layers"),
         ("students.small.prune={}", "nothing to cut"),
         (
+            "students.small.prune={blocks: true, heads: 0.5}",
+            "`blocks` is for the search of a `target`, and none is given.",
+        ),
+        (
+            "students.small.prune={heads: 0.5, target: {flops: 0.5}}",
+            "students.small.prune.target: a target chooses the heads and neurons itself. Give it, or `heads` and `neurons`.",
+        ),
+        ("students.small.prune={target: {}}", "prune.target: give one of flops, parameters, size_mb, speedup."),
+        ("students.small.prune={target: {flops: 0.5, parameters: 0.5}}", "parameters, size_mb, speedup, not 2."),
+        ("students.small.prune={target: {flops: 50}}", "prune.target.flops: `50` is not below 1.0"),
+        ("students.small.prune={target: {speedup: 1, on: x}}", "prune.target.speedup: `1` is not above 1.0"),
+        ("students.small.prune={target: {speed: 3}}", "prune.target.speed: no such key. Did you mean `speedup`?"),
+        (
+            "students.small.prune={target: {speedup: 3}}",
+            "prune.target: `speedup` needs `on`: the export it is measured on",
+        ),
+        (
+            "students.small.prune={target: {flops: 0.5, batch: 2}}",
+            "prune.target.batch: is not read with `flops`, only with speedup. Leave it out.",
+        ),
+        (
+            "students.small.prune={target: {parameters: 0.5, on: onnxruntime-int8}}",
+            "prune.target.on: is not read with `parameters`, only with size_mb and speedup. Leave it out.",
+        ),
+        (
             "task.type=text-clasification",
             "task.type: no such task `text-clasification`. Did you mean `text-classification`? Known: ",
         ),

@@ -2,8 +2,8 @@ import pytest
 import sample
 
 from compress.config.settings import AccuracyGate, Gate, LatencyGate, SizeGate
-from compress.report import tables
-from compress.report.record import Layer, Removed, Structure, Vocabulary
+from compress.report import goal, tables
+from compress.report.record import Layer, Removed, Structure, Target, Vocabulary
 from compress.report.verdict import judge
 
 REPORT = sample.record(rows=200)
@@ -68,6 +68,50 @@ def test_what_was_cut_stands_beside_what_was_asked():
         "Tokens: 8\u202f000 of 30\u202f522 kept; 95.79 % of the training rows' tokens and 93.51 % of the validation rows' "
         "are whole, the others spelled in pieces."
     )
+
+
+def target(**changes):
+    return Target(
+        **{
+            "kind": "speedup",
+            "asked": 2,
+            "reached": 2.04,
+            "on": "onnxruntime-int8",
+            "batch": 1,
+            "sequence": 32,
+            "threads": 1,
+            "rounds": 2,
+            **changes,
+        }
+    )
+
+
+def test_a_target_is_told_with_what_was_reached():
+    shares = {"heads": Removed(asked=None, removed=0.25)}
+    cut = REPORT.structures["tiny"].model_copy(update={"target": target(), "shares": shares})
+    assert tables.removed(cut) == (
+        "Speed-up by the cut: 2.04× (2.00× asked), on onnxruntime-int8, at 1 × 32, 1 thread. Heads: 25.00 % removed."
+    )
+    size = target(kind="size_mb", asked=4.5, reached=4.49, batch=None, sequence=None, threads=None)
+    assert goal.sentence(size) == "Size after the cut: 4.49 MB (4.50 MB asked), on onnxruntime-int8."
+    flops = target(kind="flops", asked=0.5, reached=0.3, on=None, batch=None, sequence=13, threads=None)
+    assert goal.sentence(flops) == "FLOPs of the encoder kept: 30.00 % (50.00 % asked), at 13 tokens. That misses it."
+
+
+def test_a_line_a_student_tells_what_is_left_of_each_layer():
+    small, tiny = tables.cuts(REPORT)
+    assert tiny == "tiny: heads/neurons left by layer 3/600, 2/416, 3/392, 4/512 of 4/768."
+    assert small.endswith(
+        "of 12/1536. Heads: 13.89 % removed (14.00 % asked). Neurons: 27.69 % removed (28.00 % asked)."
+    )
+
+
+def test_a_target_that_is_missed_is_noted_beside_the_verdict():
+    for reached, noted in ((1.81, 0), (2.19, 0), (1.79, 1), (2.21, 1)):
+        cut = REPORT.structures["tiny"].model_copy(update={"target": target(reached=reached)})
+        report = REPORT.model_copy(update={"structures": {"tiny": cut}})
+        notes = [note for note in judge(report, Gate()).notes if "misses it" in note]
+        assert len(notes) == noted, reached
 
 
 def test_each_thing_asked_is_a_column_with_its_limit():

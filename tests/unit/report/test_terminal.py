@@ -22,6 +22,10 @@ def test_the_answer_is_the_last_line():
     assert "0.290 ms" in lines[10]
 
 
+def test_what_was_cut_is_printed():
+    assert "tiny: heads/neurons left by layer 3/600, 2/416, 3/392, 4/512 of 4/768." in printed(sample.record())
+
+
 def test_markup_in_names_is_printed_as_it_is():
     report = sample.record(rows=60)
     changed = report.variants[-1].model_copy(update={"model": "[red]x[/red]"})

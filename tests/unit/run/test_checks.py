@@ -32,6 +32,14 @@ def test_a_good_project_passes(tmp_path: Path) -> None:
         ("gate.latency={p95_ms: 5, batch: 2}", "2 is not measured. Give one of measure.batch: 1."),
         ("gate.baseline=reports/none.json", "cannot be read"),
         ("measure.sequence=[99]", "99 is above task.max_length, 16"),
+        (
+            "students.small.prune={target: {speedup: 2, on: onnxruntime-int4}}",
+            "students.small.prune.target.on: no such export `onnxruntime-int4`. Did you mean `onnxruntime-int8`?",
+        ),
+        (
+            "students.small.prune={target: {speedup: 2, on: onnxruntime-int8, sequence: 17}}",
+            "students.small.prune.target.sequence: 17 is above task.max_length, 16: no row is that long.",
+        ),
         ("export=[]", "nothing is exported, so nothing can be judged"),
         ("task.data.test=tests.tsv", "Did you mean `test.tsv`?"),
         ("task.labels=[light, music, light]", "task.labels.2: `light` is listed twice."),
@@ -143,6 +151,15 @@ def test_a_target_that_is_not_here_is_not_available(tmp_path: Path, monkeypatch:
     loaded = checks.load(project.write(tmp_path))
     monkeypatch.setattr(type(TARGETS.load("onnxruntime")), "unavailable", lambda _self: "no such engine here.")
     with pytest.raises(NotAvailable, match=r"pipeline\.yaml:15: export\.0\.target: onnxruntime: no such engine here\."):
+        checks.available(loaded)
+
+
+def test_the_runtime_of_a_cut_must_be_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from compress.registry import TARGETS
+
+    loaded = checks.load(project.write(tmp_path), ["students.small.prune={target: {speedup: 2, on: pytorch-fp32}}"])
+    monkeypatch.setattr(type(TARGETS.load("pytorch")), "unavailable", lambda _self: "no such engine here.")
+    with pytest.raises(NotAvailable, match=r"students\.small\.prune\.target\.on: pytorch-fp32: no such engine here\."):
         checks.available(loaded)
 
 

@@ -192,6 +192,19 @@ def test_calibration_rows_count_where_a_recipe_calibrates(tmp_path: Path, recipe
     assert found["export/teacher/onnxruntime"] == "fresh"
 
 
+def test_a_cut_to_a_speed_holds_on_one_machine_and_runtime(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    target = "students.small.prune={target: {speedup: 2, on: onnxruntime-int8-static_qdq}}"
+    timed, counted = (
+        next(step for step in plan.steps if step.name == "prune/small")
+        for plan in (planned(tmp_path, target), planned(tmp_path, "students.small.prune={target: {flops: 0.5}}"))
+    )
+    assert (timed.machine, counted.machine) == (True, False)
+    assert "onnxruntime" in timed.packages
+    assert {"compress.targets.onnxruntime", "compress.quantization.static_qdq"} <= set(timed.plugins)
+    assert "machine" in planned(tmp_path, target).parts(timed)
+
+
 def test_all_code_that_makes_numbers_counts(tmp_path: Path) -> None:
     project.write(tmp_path)
     plan = planned(tmp_path, "export.0.recipe=static_qdq")

@@ -149,6 +149,15 @@ def problems(path: Path, *sets: str) -> list[str]:
             "students.small.prune.neurons: 0.9 of all neurons was asked for, 0.75 is the nearest that can be removed: "
             "with `multiple: 16` a layer that is cut keeps a multiple of 16 neurons. Give 0.75, or a smaller `multiple`.",
         ),
+        (
+            "students.small.prune={target: {parameters: 0.1}}",
+            "students.small.prune.target.parameters: 0.1 of the parameters of the encoder cannot be reached: layers of 1 head "
+            "and 8 neurons keep at least 0.175. Give more, or a smaller student.",
+        ),
+        (
+            "students.small.prune={target: {flops: 0.1, sequence: 8}}",
+            "prune.target.flops: 0.1 of the flops of the encoder",
+        ),
         ("students.small.prune={neurons: 0.4, multiple: 32}", "0.5 is the nearest that can be removed"),
         (
             "students.small.model={scratch: {architecture: {layers: 1, hidden: 4, heads: 1, intermediate: 4}}}",
@@ -183,6 +192,9 @@ def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
         "students.small={use: one-layer, architecture: {layers: 3}}",
         "students.small.distill={label_smoothing: 0.1, losses: {hard_label: 1}}",
         "students.small.prune.multiple=32",
+        "students.small={use: one-layer, prune: {target: {parameters: 0.2}}}",
+        "students.small={use: one-layer, prune: {target: {flops: 0.05}, blocks: true}}",
+        "students.small={use: one-layer, prune: {target: {size_mb: 0.001, on: onnxruntime-int8}}}",
         "students.small={use: one-layer, prune: {heads: 0.5, multiple: 64}}",
         "students.small.prune={heads: 0.8, neurons: 0.76}",
         "students.small={use: one-layer, architecture: {layers: 2}, prune: {neurons: 0.25, multiple: 32}}",

@@ -13,7 +13,9 @@ from compress.encoders import checkpoint
 from compress.errors import InputError
 from compress.files import read_json
 from compress.registry import IMPORTANCE
-from compress.stages import prune
+from compress.report.record import Structure
+from compress.stages import gauge, prune
+from compress.stages.build import size_bytes
 from compress.stages.context import Context
 from compress.training.history import History
 
@@ -62,6 +64,29 @@ def test_rounding_to_a_whole_head_is_no_mistake(
 ) -> None:
     found = pruned(tmp_path, monkeypatch, family, heads=share)
     assert found["shares"]["heads"] == {"asked": share, "removed": removed}
+
+
+def test_a_target_is_recorded_with_what_was_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pruned(tmp_path, monkeypatch, target={"parameters": 0.5}, multiple=4)
+    assert found["target"] == {"kind": "parameters", "asked": 0.5, "reached": found["target"]["reached"], "rounds": 1}
+    assert 0.45 < found["target"]["reached"] <= 0.5
+    removed = {kind: share["removed"] for kind, share in found["shares"].items()}
+    assert found["shares"] == {kind: {"asked": None, "removed": share} for kind, share in removed.items()}
+    assert Structure.model_validate(found).target is not None
+
+
+def test_a_speed_up_is_reached_by_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ratio(_works: Any, before: Any, after: Any, *_: Any) -> float:
+        """As if a call took the time that it takes to read the weights."""
+        return size_bytes(after[0] / "model.safetensors") / size_bytes(before[0] / "model.safetensors")
+
+    monkeypatch.setattr(gauge._Works, "ratio", ratio)
+    found = pruned(tmp_path, monkeypatch, target={"speedup": 1.3, "on": "pytorch-fp32"}, multiple=4)
+    facts = {"kind": "speedup", "asked": 1.3, "on": "pytorch-fp32", "batch": 1, "threads": 1}
+    assert facts.items() <= found["target"].items()
+    assert found["target"]["reached"] == pytest.approx(1.3, rel=0.05)
+    assert found["target"]["sequence"] >= 4
+    assert len(list((tmp_path / "runs" / ".cache" / "latency").iterdir())) == 1
 
 
 def test_shares_that_cannot_be_reached_are_refused_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
