@@ -374,6 +374,10 @@ class Prune(Settings):
     """Share of all feed-forward neurons that is removed."""
     vocabulary: Annotated[KeptTokens, BeforeValidator(_sized, json_schema_input_type=int | KeptTokens)] | None = None
     """Which tokens are kept: a number of them, `{size, min_frequency}`, or `{}` for those of the training rows."""
+    hidden: Positive | None = None
+    """Hidden width kept: the states' principal directions on training rows; heads keep the width they have."""
+    embedding_rank: Positive | None = None
+    """Rank kept of the word embeddings: their table becomes the product of two small ones."""
     importance: str = "fisher"
     """The score that decides which units go."""
     rearrange: bool = False
@@ -391,8 +395,11 @@ class Prune(Settings):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.heads == 0 and self.neurons == 0 and self.vocabulary is None:
-            raise ValueError("nothing to cut: give a share of `heads` or `neurons` above 0, or a `vocabulary`")
+        cuts = (self.heads, self.neurons, self.vocabulary is not None, self.hidden, self.embedding_rank)
+        if not any(cuts):
+            raise ValueError(
+                "nothing to cut: give a share of `heads` or `neurons` above 0, a `vocabulary`, `hidden` or `embedding_rank`"
+            )
         return self
 
 

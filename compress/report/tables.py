@@ -229,12 +229,13 @@ def _left(kept: int, whole: int) -> str:
 
 
 def removed(cut: Structure) -> str:
-    """How much of all heads and neurons is gone, beside what was asked for, where that is recorded; the tokens left."""
+    """How much of all heads and neurons is gone, beside what was asked for, where recorded; widths and tokens left."""
     parts = [
         f"{kind.capitalize()}: {units.percent(share.removed)} removed ({units.percent(share.asked)} asked)."
         for kind, share in cut.shares.items()
         if share.asked or share.removed
     ]
+    parts += [f"{_WIDTHS[kind]}: {_left(width.after, width.before)}." for kind, width in cut.widths.items()]
     if cut.vocabulary is not None:
         left = cut.vocabulary
         parts.append(
@@ -242,6 +243,9 @@ def removed(cut: Structure) -> str:
             f"{units.percent(left.validation)} of the validation rows' are whole, the others spelled in pieces."
         )
     return " ".join(parts)
+
+
+_WIDTHS = {"hidden": "Hidden dimensions", "embedding_rank": "Rank of the word embeddings"}
 
 
 def stages(record: Record) -> Table:

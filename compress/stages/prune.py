@@ -1,6 +1,6 @@
-"""Cut tokens, heads and neurons out of a student, and let it recover."""
+"""Cut tokens, hidden dimensions, word embeddings, heads and neurons out of a student, and let it recover."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 from compress.config import settings
 from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint
-from compress.encoders.families import shape_of
+from compress.encoders.families import embeddings, family_of, shape_of
+from compress.encoders.reduction import factored, narrowed
 from compress.encoders.surgery import Masks, cut
 from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
@@ -33,6 +34,7 @@ from compress.training.history import History
 
 STRUCTURE = "structure.json"
 _BATCH = 32
+_NARROWING_ROWS = 1024
 
 
 class Settings(NamedTuple):
@@ -53,11 +55,12 @@ class Needs(NamedTuple):
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
-    """Drop tokens, score the student's heads and neurons, cut the least important ones for real, fit and train the rest.
+    """Drop tokens, narrow the student, cut its least important heads and neurons for real, fit and train the rest.
 
-    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, the
-    shares that were asked for and removed, and the tokens that are left.
-    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does.
+    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer and of the
+    widths of the whole model, the shares that were asked for and removed, and the tokens that are left.
+    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does, or if
+    the student is not wider than what is asked for.
     """
     asked = settings.student.prune
     if asked is None:
@@ -67,13 +70,41 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     if asked.vocabulary is not None:
         own, vocabulary = fewer_tokens(own, asked.vocabulary, settings.task, context)
     train = None if asked.recover is None else _recovering(settings, asked.recover, needs, teacher, own, context)
-    smaller = _cut(own, settings.task, asked, context)
+    smaller = _cut(_narrowed(own, settings.task, asked, context), settings.task, asked, context)
     shares = _shares(student, smaller, asked, f"students.{context.name.partition('/')[2]}.prune")
     history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
     if train is not None:
         history = train(smaller)
     write(context.out, smaller, own.tokenizer, history)
     write_json(context.out / STRUCTURE, {**_structure(student, smaller, shares), "vocabulary": vocabulary})
+
+
+def _narrowed(own: Reader, task: settings.Task, asked: settings.Prune, context: Context) -> Reader:
+    """The student with fewer hidden dimensions and word embeddings of a lower rank, as far as they are asked for."""
+    if asked.hidden is None and asked.embedding_rank is None:
+        return own
+    student, tokenizer = own
+    rows = encoded("train", task, context.root, tokenizer, student, called(context))
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(context.seed)).tolist()[:_NARROWING_ROWS]
+    taken = family_of(student).inputs
+
+    def batches() -> Iterator[dict[str, Tensor]]:  # in a random order: only as many as fit are looked at
+        for begin in range(0, len(order), _BATCH):
+            batch = collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
+            yield {name: values for name, values in batch.items() if name in taken}
+
+    where = "hidden"
+    try:
+        if asked.hidden is not None:
+            student = narrowed(student, asked.hidden, batches())
+        where = "embedding_rank"
+        if asked.embedding_rank is not None:
+            seen = torch.bincount(torch.from_numpy(rows.ids).long(), minlength=student.config.vocab_size)
+            student = factored(student, asked.embedding_rank, seen, batches())
+    except InputError as error:
+        key = f"students.{context.name.partition('/')[2]}.prune.{where}"
+        raise InputError([Problem(key, str(error))]) from error
+    return own._replace(model=student)
 
 
 def _cut(own: Reader, task: settings.Task, asked: settings.Prune, context: Context) -> PreTrainedModel:
@@ -164,4 +195,16 @@ def _structure(
         ],
         "of": {"heads": whole.heads[0], "neurons": whole.intermediate[0]},
         "shares": shares,
+        "widths": _widths(before, after),
     }
+
+
+def _widths(before: PreTrainedModel, after: PreTrainedModel) -> dict[str, dict[str, int]]:
+    """Those widths of the whole model that were cut, before and after."""
+    pairs = {
+        "hidden": (shape_of(before.config).hidden, shape_of(after.config).hidden),
+        "embedding_rank": (embeddings(before).word.embedding_dim, embeddings(after).word.embedding_dim),
+    }
+    if pairs["hidden"] == pairs["embedding_rank"]:  # the table only follows
+        del pairs["embedding_rank"]
+    return {name: {"before": was, "after": now} for name, (was, now) in pairs.items() if was != now}
