@@ -436,6 +436,10 @@ class Prune(Settings):
     """What the cut is to reach, in place of `heads` and `neurons`: heads and neurons are chosen together for it."""
     blocks: bool = False
     """With a `target`: a layer may lose its whole attention block or its whole feed-forward block."""
+    hidden: Positive | None = None
+    """Hidden width kept: the states' principal directions on training rows; heads keep the width they have."""
+    embedding_rank: Positive | None = None
+    """Rank kept of the word embeddings: their table becomes the product of two small ones."""
     importance: str = "fisher"
     """The score that decides which units go."""
     rearrange: bool = False
@@ -460,9 +464,11 @@ class Prune(Settings):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.heads == 0 and self.neurons == 0 and self.target is None and self.vocabulary is None:
+        cuts = (self.heads, self.neurons, self.target, self.hidden, self.embedding_rank)
+        if not any(cuts) and self.vocabulary is None:
             raise ValueError(
-                "nothing to cut: give a `target`, a share of `heads` or `neurons` above 0, or a `vocabulary`"
+                "nothing to cut: give a `target`, a share of `heads` or `neurons` above 0, a `vocabulary`, `hidden` or "
+                "`embedding_rank`"
             )
         if self.blocks and self.target is None:
             raise ValueError("`blocks` is for the search of a `target`, and none is given")

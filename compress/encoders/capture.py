@@ -76,6 +76,7 @@ def capture(
 
     Each forward pass replaces what the one before left; what was read last stays readable after the context.
     `attention_scores` records queries and keys, which the scores are made of; `relations` queries, keys and values.
+    Of a layer without heads they are empty.
     Raises: InputError if the architecture is not known.
     """
     captured, size, row = Captured(), head_size(model.config), family_of(model)
@@ -114,6 +115,11 @@ def capture(
     def finish(_module: nn.Module, _args: Any, output: Any) -> None:
         captured.left = output[0]
 
+    def nothing(_module: nn.Module, _args: Any, output: tuple[Tensor, ...]) -> None:
+        rows, tokens = output[0].shape[:2]
+        for found in (captured.queries, captured.keys, *((captured.values,) if relations else ())):
+            found.append(output[0].new_empty(rows, 0, tokens, size))
+
     with ExitStack() as hooks:
         hooks.enter_context(base(model).register_forward_pre_hook(start))
         if embeddings:
@@ -124,6 +130,9 @@ def capture(
             if (norm := extras(model).final_norm) is not None:
                 hooks.enter_context(norm.register_forward_hook(final))
         for part in parts(model) if attention_scores or relations else ():
+            if not part.query.out_features:
+                hooks.enter_context(part.attention.register_forward_hook(nothing))
+                continue
             hooks.enter_context(part.attention.register_forward_pre_hook(attend, with_kwargs=True))
             hooks.enter_context(part.query.register_forward_hook(take("queries", turned=row.rotary)))
             hooks.enter_context(part.key.register_forward_hook(take("keys", turned=row.rotary)))

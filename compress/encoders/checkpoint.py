@@ -1,21 +1,27 @@
-"""Models on disk: `config.json` and `model.safetensors`. A pruned model's config says what its layers were cut to."""
+"""Models on disk: `config.json` and `model.safetensors`. A pruned model's config says what its layers were cut to.
+
+Plain classes of transformers must not take a pruned model for one of theirs: told to ignore mismatched sizes they would
+give it new random layers. So its config has a `model_type` of its own and words where they expect a number, and its
+weights have other names. `modeling_compress.py` beside them is what transformers loads it with.
+"""
 
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from logging import ERROR
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import safetensors
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
-    AutoConfig,
+    CONFIG_MAPPING,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     PreTrainedConfig,
@@ -25,24 +31,54 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from transformers.utils import logging
 
 from compress import files
-from compress.encoders import source
-from compress.encoders.families import FAMILIES, Pruned, base, classifier, extras, family_of, parts, pooler, pruned_of
-from compress.encoders.rows import Projection, Rows, linear_of
-from compress.encoders.surgery import record
+from compress.encoders import modeling_compress, source
+from compress.encoders.families import (
+    FAMILIES,
+    Pruned,
+    base,
+    classifier,
+    extras,
+    family_of,
+    paths,
+    plain,
+    pooler,
+    pruned_of,
+)
+from compress.encoders.surgery import Attention, entry, shaped
 from compress.errors import InputError, UnknownName
-
-Attention = Literal["sdpa", "eager"]
-"""How attention is computed; a family without SDPA is eager always."""
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:
-    """Write `config.json` and `model.safetensors`; the same weights give the same bytes."""
+    """Write `config.json` and `model.safetensors`; the same weights give the same bytes.
+
+    A pruned model also gets `modeling_compress.py`, by which transformers loads it without this program.
+    """
+    pruned = pruned_of(model.config)
+    if pruned is not None:
+        _save_pruned(model, pruned, folder)
+        return
     with _quiet():
         model.save_pretrained(folder)
 
 
+def _save_pruned(model: PreTrainedModel, pruned: Pruned, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = copy.deepcopy(model.config)
+    del config.compress
+    config.architectures = [type(model).__name__]
+    config.dtype = model.dtype
+    wrapped = modeling_compress.CutConfig(config, compress=entry(pruned), modules=paths(family_of(model)))
+    wrapped.architectures = [modeling_compress.architecture(type(model).__name__)]
+    state = {f"{modeling_compress.PREFIX}.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, folder / source.WEIGHTS, {"format": "pt"})
+    wrapped.to_json_file(folder / "config.json", use_diff=True)
+    shutil.copyfile(modeling_compress.__file__, folder / Path(modeling_compress.__file__).name)
+
+
 def load(folder: Path, *, attention: Attention = "sdpa") -> PreTrainedModel:
-    """The model of a folder, plain or pruned, in fp32 and eval mode, as the class its config names.
+    """The model of a folder, plain or pruned, in fp32 and eval mode, as the transformers class its config names.
+
+    Code that lies in the folder is not run.
 
     Raises: InputError if the folder is no model folder, holds pickled weights only, is of an unknown architecture, or
     its weights do not fit its config exactly.
@@ -110,16 +146,19 @@ def parameters(model: nn.Module) -> int:
 
 
 def _config(folder: Path) -> PreTrainedConfig:
-    entry = files.read_json(folder / "config.json")
-    name = entry.get("model_type") if isinstance(entry, dict) else None
+    """The config as the class of its encoder, whichever way it is written."""
+    where = folder / "config.json"
+    found = files.read_json(where)
+    keys = dict(plain(found)) if isinstance(found, dict) else {}
+    name = str(keys.get("model_type"))
     if name not in FAMILIES:
-        raise UnknownName("architecture", str(name), FAMILIES, f"{folder / 'config.json'}: model_type")
+        raise UnknownName("architecture", name, FAMILIES, f"{where}: model_type")
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        config = CONFIG_MAPPING[name].from_dict({"name_or_path": str(folder), **keys})
     except Exception as error:  # transformers and huggingface_hub raise many kinds for a value that does not fit
-        raise InputError(f"{folder / 'config.json'}: not a config of {name}: {_first_line(error)}") from error
+        raise InputError(f"{where}: not a config of {name}: {_first_line(error)}") from error
     family_of(config)
-    return cast(PreTrainedConfig, config)
+    return config
 
 
 def _class_of(config: PreTrainedConfig, folder: Path) -> type[PreTrainedModel]:
@@ -165,11 +204,14 @@ def _unread(model: PreTrainedModel, info: dict[str, Any]) -> set[str]:
 def _load_pruned(
     kind: type[PreTrainedModel], config: PreTrainedConfig, pruned: Pruned, weights: Path, attention: Attention
 ) -> PreTrainedModel:
-    model = _shaped(kind, config, pruned, attention)
+    with _quiet():
+        model = shaped(kind, config, pruned, attention)
     try:
         state = load_file(weights)
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{weights}: cannot be read: {_first_line(error)}") from error
+    start = f"{modeling_compress.PREFIX}."
+    state = {name.removeprefix(start): value for name, value in state.items()}
     wanted = model.state_dict()
     shared = wanted.keys() & state.keys()
     _complain(
@@ -184,35 +226,6 @@ def _load_pruned(
     return model
 
 
-def _shaped(
-    kind: type[PreTrainedModel], config: PreTrainedConfig, pruned: Pruned, attention: Attention
-) -> PreTrainedModel:
-    """A model of the uncut size, its Linears then resized; the random state is left as it was."""
-    config._attn_implementation = attention if family_of(config).sdpa else "eager"
-    with torch.random.fork_rng(devices=[]), _quiet():
-        model = kind(config)
-    model.train(False)
-    for part, heads, neurons in zip(parts(model), pruned.heads, pruned.neurons, strict=True):
-        width, hidden = len(heads) * pruned.head_size, part.output.out_features
-        for projection in part.heads_in:
-            _resize(projection, hidden, width)
-        for projection in part.neurons_in:
-            _resize(projection, hidden, neurons)
-        _resize(part.output, width, hidden)
-        _resize(part.down, neurons, hidden)
-    record(model, pruned)
-    return model
-
-
-def _resize(projection: Projection, inputs: int, outputs: int) -> None:
-    linear = linear_of(projection)
-    outputs *= projection.count if isinstance(projection, Rows) else 1
-    linear.in_features, linear.out_features = inputs, outputs
-    linear.weight = nn.Parameter(torch.zeros(outputs, inputs))
-    if linear.bias is not None:
-        linear.bias = nn.Parameter(torch.zeros(outputs))
-
-
 def _headed(pruned_model: PreTrainedModel, pruned: Pruned, labels: Sequence[str], *, keep: bool) -> PreTrainedModel:
     """A pruned encoder under a classification head for `labels`."""
     kind = cast(type[PreTrainedModel], MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(pruned_model.config)])
@@ -220,7 +233,8 @@ def _headed(pruned_model: PreTrainedModel, pruned: Pruned, labels: Sequence[str]
         return pruned_model
     config = copy.deepcopy(pruned_model.config)
     _relabel(config, labels)
-    model = _shaped(kind, config, pruned, "sdpa")
+    with _quiet():
+        model = shaped(kind, config, pruned, "sdpa")
     base(model).load_state_dict(base(pruned_model).state_dict(), strict=False)
     for part in (pooler, lambda one: extras(one).head_norm):  # which may stand outside the encoder
         if (old := part(pruned_model)) is not None and (new := part(model)) is not None:

@@ -161,6 +161,15 @@ FAMILIES: Mapping[str, Family] = {row.model_type: row for row in _ROWS}
 """All rows by name."""
 
 
+CUT = "compress"
+"""The `model_type` of a cut model's `config.json`."""
+
+_CUT_PARTS = (
+    *("layers", "word", "attention", "query", "key", "value", "output", "attention_norm", "up", "gate", "down"),
+    *("head_count", "heads_width", "head_bias", "bias_argument"),
+)
+
+
 class Shape(NamedTuple):
     """The widths of an encoder. `heads` and `intermediate` have one number a layer; a shared layer is counted each time."""
 
@@ -171,7 +180,10 @@ class Shape(NamedTuple):
 
 
 class Pruned(NamedTuple):
-    """What a pruned model's config records under `compress`; one entry a layer module (a shared layer: one in all)."""
+    """What a pruned model's config records under `compress`; one entry a layer module (a shared layer: one in all).
+
+    A layer without heads has no attention block, one without neurons no feed-forward block.
+    """
 
     heads: tuple[tuple[int, ...], ...]
     """The kept heads, numbered as in the model before any cut."""
@@ -179,6 +191,8 @@ class Pruned(NamedTuple):
     """The kept feed-forward widths."""
     head_size: int
     """Width of one head."""
+    embedding_rank: int | None = None
+    """Rank of the word table, if it was factored."""
 
 
 def family_of(model_or_config: PreTrainedModel | PreTrainedConfig) -> Family:
@@ -204,12 +218,32 @@ def family_of(model_or_config: PreTrainedModel | PreTrainedConfig) -> Family:
 def stored(entry: Mapping[str, Any]) -> PreTrainedConfig:
     """The keys of a `config.json` as the accessors of this module read them, without transformers.
 
-    A key that the file leaves to its class's default is not there: reading it raises AttributeError.
+    That of a cut model holds the encoder's own below `encoder` (see `modeling_compress`). A key that the file leaves to
+    its class's default is not there: reading it raises AttributeError.
     Raises: InputError as `family_of` does.
     """
-    config = cast("PreTrainedConfig", SimpleNamespace(**{"model_type": None, **entry}))
+    config = cast("PreTrainedConfig", SimpleNamespace(**{"model_type": None, **plain(entry)}))
     family_of(config)
     return config
+
+
+def plain(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The keys of a `config.json` as the encoder's own class has them, with a cut model's `compress` entry among them."""
+    encoder = entry.get("encoder")
+    if entry.get("model_type") != CUT or not isinstance(encoder, Mapping):
+        return entry
+    return {**encoder, "model_type": entry.get("encoder_type"), "compress": entry.get("compress") or {}}
+
+
+def paths(row: Family) -> dict[str, str | int | None]:
+    """Where a row says the parts are that a cut changes, as `modeling_compress.build` takes it."""
+    return {name: getattr(row, name) for name in _CUT_PARTS}
+
+
+def unprojected(row: Family) -> str | None:
+    """Why the hidden states of a family cannot be projected on fewer dimensions; None if they can."""
+    reason = dict(row.refuses).get("pca")
+    return f"the hidden states of a {row.model_type} model cannot be narrowed: {reason}." if reason else None
 
 
 def base(model: PreTrainedModel) -> PreTrainedModel:
@@ -329,14 +363,16 @@ def pruned_of(config: PreTrainedConfig) -> Pruned | None:
             heads=tuple(tuple(int(head) for head in kept) for kept in entry["heads"]),
             neurons=tuple(int(width) for width in entry["neurons"]),
             head_size=int(entry["head_size"]),
+            embedding_rank=None if entry.get("embedding_rank") is None else int(entry["embedding_rank"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"the `compress` entry of config.json cannot be read: {error!r}.") from error
     fits = (
         len(pruned.heads) == len(pruned.neurons) == modules
         and pruned.head_size >= 1
-        and all(kept == tuple(sorted(set(kept) & set(range(limits[0])))) != () for kept in pruned.heads)
-        and all(1 <= width <= limits[1] for width in pruned.neurons)
+        and all(kept == tuple(sorted(set(kept) & set(range(limits[0])))) for kept in pruned.heads)
+        and all(0 <= width <= limits[1] for width in pruned.neurons)
+        and (pruned.embedding_rank is None or pruned.embedding_rank >= 1)
     )
     if not fits:
         raise InputError(

@@ -19,6 +19,7 @@ from compress.encoders.families import (
     parts,
     pooler,
 )
+from compress.encoders.modeling_compress import FactoredEmbedding
 from compress.encoders.narrowing import correct, fit_norm, narrow_attention, narrow_head, narrow_neurons, principal
 from compress.encoders.rows import Projection
 from compress.errors import InputError
@@ -200,7 +201,10 @@ def _narrow_embeddings(
         if large.projection is not None:
             small.projection.bias.copy_(basis.T @ large.projection.bias)
     for table, source in zip(small.tables, large.tables, strict=True):
-        if table is not None and source is not None:
+        if isinstance(table, FactoredEmbedding) and isinstance(source, FactoredEmbedding):
+            table.weight.copy_(source.weight)
+            table.projection.weight.copy_(inner.T @ source.projection.weight)
+        elif table is not None and source is not None:
             table.weight.copy_(source.weight @ inner)
     return goal
 

@@ -6,21 +6,28 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch_pruning
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
-from compress.encoders.families import Pruned, extras, family_of, head_size, parts, pruned_of
+from compress.encoders.families import Pruned, extras, family_of, head_size, layers, parts, paths, pruned_of
+from compress.encoders.modeling_compress import build, drop_attention, drop_neurons, tell
 from compress.encoders.rows import Projection, linear_of, places
 from compress.errors import CompressError, InputError
+
+Attention = Literal["sdpa", "eager"]
+"""How attention is computed; a family without SDPA is eager always."""
 
 
 @dataclass(frozen=True)
 class Masks:
-    """What is kept of each layer module (a shared layer counts once): True = kept."""
+    """What is kept of each layer module (a shared layer counts once): True = kept.
+
+    A layer that keeps no head loses its attention block, one that keeps no neuron its feed-forward block.
+    """
 
     heads: tuple[Tensor, ...]
     """Bool (heads,), for each layer."""
@@ -42,7 +49,8 @@ def scaled(model: PreTrainedModel, heads: Sequence[Tensor], neurons: Sequence[Te
     """While the context lasts, each head's and each neuron's output is multiplied by a number; gradients flow to it.
 
     Shapes: heads[layer] (heads,) or (rows, heads); neurons[layer] (neurons,) or (rows, neurons). A head's output is
-    scaled before the attention's output Linear, a neuron's behind its activation.
+    scaled before the attention's output Linear, a neuron's behind its activation. A block that is gone has no factors;
+    its empty tensor gets an empty gradient.
     """
     size = head_size(model.config)
 
@@ -53,11 +61,17 @@ def scaled(model: PreTrainedModel, heads: Sequence[Tensor], neurons: Sequence[Te
 
         return hook
 
+    def touch(scale: Tensor) -> Any:
+        return lambda _module, _args, output: output + scale.sum().to(output)
+
     with ExitStack() as hooks:
         for part, head_scale, neuron_scale in zip(parts(model), heads, neurons, strict=True):
             wide = head_scale.repeat_interleave(size, dim=-1)
-            hooks.enter_context(part.output.register_forward_pre_hook(multiply(wide)))
-            hooks.enter_context(part.down.register_forward_pre_hook(multiply(neuron_scale)))
+            for linear, scale in ((part.output, wide), (part.down, neuron_scale)):
+                if scale.size(-1):
+                    hooks.enter_context(linear.register_forward_pre_hook(multiply(scale)))
+                else:
+                    hooks.enter_context(linear.register_forward_hook(touch(scale)))
         yield
 
 
@@ -65,7 +79,7 @@ def scaled(model: PreTrainedModel, heads: Sequence[Tensor], neurons: Sequence[Te
 def masked(model: PreTrainedModel, masks: Masks) -> Iterator[None]:
     """While the context lasts, the model answers as if what the masks leave out were cut.
 
-    Raises: InputError if the masks do not fit the model or keep nothing of a layer.
+    Raises: InputError if the masks do not fit the model.
     """
     _check(model, masks)
     with scaled(model, [mask.float() for mask in masks.heads], [mask.float() for mask in masks.neurons]):
@@ -75,11 +89,12 @@ def masked(model: PreTrainedModel, masks: Masks) -> Iterator[None]:
 def cut(model: PreTrainedModel, masks: Masks) -> PreTrainedModel:
     """A copy of the model without what the masks leave out; the model itself is not changed.
 
-    Whole heads and whole neurons go, found through torch-pruning's dependency graph. The config's `compress` entry
-    records the kept heads (numbered as before the first cut), the widths and the head size; the config's own numbers
-    stay those of the uncut model.
-    Raises: InputError if the masks do not fit the model or keep nothing of a layer; CompressError if the dependency
-    graph couples a layer's Linears with anything else.
+    Whole heads and whole neurons go, found through torch-pruning's dependency graph. Of a block that loses all of them
+    the bias of its output Linear stays, with the residual and the norm. The config's `compress` entry records the kept
+    heads (numbered as before the first cut), the widths and the head size; the config's own numbers stay those of the
+    uncut model.
+    Raises: InputError if the masks do not fit the model; CompressError if the dependency graph couples a layer's Linears
+    with anything else.
     """
     _check(model, masks)
     size, before = head_size(model.config), pruned_of(model.config)
@@ -87,10 +102,18 @@ def cut(model: PreTrainedModel, masks: Masks) -> PreTrainedModel:
     if all(mask.all() for mask in (*masks.heads, *masks.neurons)):
         return result
     graph = _graph(result) if family_of(model).traced else None
+    modules = paths(family_of(model))
     for part, heads, neurons in zip(parts(result), masks.heads, masks.neurons, strict=True):
-        _remove(graph, part.heads_in, part.output, heads.repeat_interleave(size))
-        _remove(graph, part.neurons_in, part.down, neurons)
+        if heads.any():
+            _remove(graph, part.heads_in, part.output, heads.repeat_interleave(size))
+        if neurons.any():
+            _remove(graph, part.neurons_in, part.down, neurons)
     _restore(model, result)
+    for layer, heads, neurons in zip(layers(result), masks.heads, masks.neurons, strict=True):
+        if len(heads) and not heads.any():
+            drop_attention(layer, modules)
+        if len(neurons) and not neurons.any():
+            drop_neurons(layer, modules)
     kept = [mask.nonzero().flatten().tolist() for mask in masks.heads]
     if before is not None:
         kept = [[ids[index] for index in chosen] for ids, chosen in zip(before.heads, kept, strict=True)]
@@ -98,50 +121,45 @@ def cut(model: PreTrainedModel, masks: Masks) -> PreTrainedModel:
         heads=tuple(tuple(ids) for ids in kept),
         neurons=tuple(int(mask.sum()) for mask in masks.neurons),
         head_size=size,
+        embedding_rank=None if before is None else before.embedding_rank,
     )
     record(result, pruned)
     nn.Module.to(result, model.device)
     return result
 
 
+def shaped(
+    kind: type[PreTrainedModel], config: PreTrainedConfig, pruned: Pruned, attention: Attention = "sdpa"
+) -> PreTrainedModel:
+    """A model of the pruned shape in eval mode, its weights not yet set; the random state is left as it was."""
+    config._attn_implementation = attention if family_of(config).sdpa else "eager"
+    with torch.random.fork_rng(devices=[]):
+        model = build(kind, config, paths(family_of(config)), entry(pruned))
+    model.train(False)
+    record(model, pruned)
+    return model
+
+
 def record(model: PreTrainedModel, pruned: Pruned) -> None:
     """Write into the config and the attention modules what the model's Linears were cut to."""
-    row = family_of(model)
-    entry = {
+    modules, written = paths(family_of(model)), entry(pruned)
+    for module in model.modules():
+        if isinstance(module, PreTrainedModel):
+            module.config.compress = written
+    for layer, kept in zip(layers(model), pruned.heads, strict=True):
+        tell(layer, modules, kept, pruned.head_size)
+
+
+def entry(pruned: Pruned) -> dict[str, Any]:
+    """The config's `compress` entry."""
+    made: dict[str, Any] = {
         "heads": [list(kept) for kept in pruned.heads],
         "neurons": list(pruned.neurons),
         "head_size": pruned.head_size,
     }
-    for module in model.modules():
-        if isinstance(module, PreTrainedModel):
-            module.config.compress = entry
-    biased = extras(model).head_bias is not None
-    for part, kept in zip(parts(model), pruned.heads, strict=True):
-        if row.head_count and row.heads_width:
-            setattr(part.attention, row.head_count, len(kept))
-            setattr(part.attention, row.heads_width, len(kept) * pruned.head_size)
-        if biased:
-            _select_bias(part.attention, kept, row.bias_argument)
-
-
-def _select_bias(attention: nn.Module, kept: Sequence[int], argument: int) -> None:
-    """Let an attention module see the scores' bias of its own heads only: all layers are handed one and the same."""
-    for place, hook in list(attention._forward_pre_hooks.items()):
-        if isinstance(hook, _Selected):
-            del attention._forward_pre_hooks[place]
-    attention.register_forward_pre_hook(_Selected(tuple(kept), argument))
-
-
-@dataclass(frozen=True)
-class _Selected:
-    """A forward pre-hook that takes the kept heads, numbered as before any cut, out of one argument."""
-
-    kept: tuple[int, ...]
-    argument: int
-
-    def __call__(self, _module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        bias = args[self.argument][:, list(self.kept)]
-        return (*args[: self.argument], bias, *args[self.argument + 1 :])
+    if pruned.embedding_rank is not None:
+        made["embedding_rank"] = pruned.embedding_rank
+    return made
 
 
 def _check(model: PreTrainedModel, masks: Masks) -> None:
@@ -155,8 +173,6 @@ def _check(model: PreTrainedModel, masks: Masks) -> None:
                     f"layer {layer}: the mask of the {kind} is {mask.dtype} {tuple(mask.shape)}, "
                     f"the model needs torch.bool {tuple(ones.shape)}."
                 )
-            if not mask.any():
-                raise InputError(f"layer {layer}: no {kind} are kept. Keep at least one.")
 
 
 def _graph(model: PreTrainedModel) -> Any:

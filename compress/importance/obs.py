@@ -26,9 +26,9 @@ def obs(columns: Tensor, moments: Tensor) -> Tensor:
     Raises: CompressError if the shapes do not fit together
     """
     check("obs", columns, moments)
-    units, size, _ = columns.shape
+    units, size, outputs = columns.shape
     scores = torch.zeros(units)
-    weights = columns.detach().reshape(units * size, -1).double().clone()
+    weights = columns.detach().reshape(units * size, outputs).double().clone()
     damped = moments.detach().double().clone()
     damped.diagonal().add_(DAMPING * damped.diagonal().mean().clamp(min=1e-30) if units else 0)
     inverse = torch.linalg.inv(damped)

@@ -70,7 +70,7 @@ def _material(
 
 def _columns(linear: nn.Linear, size: int) -> Tensor:
     """(units, size, out) the columns of a Linear that read each unit."""
-    return linear.weight.detach().cpu().T.reshape(linear.in_features // size, size, -1)
+    return linear.weight.detach().cpu().T.reshape(linear.in_features // size, size, linear.out_features)
 
 
 def _weights(layers: list[Parts], size: int) -> tuple[list[Tensor], list[Tensor]]:
@@ -78,7 +78,9 @@ def _weights(layers: list[Parts], size: int) -> tuple[list[Tensor], list[Tensor]
     for layer in layers:
         count = layer.output.in_features // size
         linears = [*(part.weight for part in layer.heads_in), layer.output.weight.T]
-        heads.append(torch.cat([weight.detach().reshape(count, -1) for weight in linears], dim=1))
+        heads.append(
+            torch.cat([weight.detach().reshape(count, weight.numel() // max(count, 1)) for weight in linears], dim=1)
+        )
         linears = [*(part.weight for part in layer.neurons_in), layer.down.weight.T]
         neurons.append(torch.cat([weight.detach() for weight in linears], dim=1))
     return heads, neurons

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from compress.config.settings import KeptTokens
 from compress.data import pieces
 from compress.encoders.families import embeddings, family_of
+from compress.encoders.modeling_compress import FactoredEmbedding
 from compress.errors import CompressError, InputError
 from compress.files import read_json, write_json
 
@@ -155,6 +156,10 @@ def shrink(model: PreTrainedModel, kept: Sequence[int]) -> None:
     rows = whole.weight.detach()[torch.tensor(kept, device=whole.weight.device)]
     padded = None if whole.padding_idx is None else place[whole.padding_idx]
     made = nn.Embedding(len(kept), whole.embedding_dim, padded, _weight=rows, _freeze=not whole.weight.requires_grad)
+    if isinstance(whole, FactoredEmbedding):
+        made = whole
+        made.weight, made.num_embeddings = nn.Parameter(rows, requires_grad=whole.weight.requires_grad), len(kept)
+        made.padding_idx = padded
     model.set_input_embeddings(made.train(whole.training))
     configs = {id(part.config): part.config for part in model.modules() if isinstance(part, PreTrainedModel)}
     for config in configs.values():

@@ -261,8 +261,17 @@ class Target(Closed):
         return abs(self.reached / self.asked - 1) > PROMISE
 
 
+class Width(Closed):
+    """A width of the whole model."""
+
+    before: Count
+    """Before the cut."""
+    after: Count
+    """As it is."""
+
+
 class Structure(Closed):
-    """What is left of a student's layers and tokens."""
+    """What is left of a student's layers, widths and tokens."""
 
     layers: tuple[Layer, ...]
     """Each layer as it is."""
@@ -272,14 +281,15 @@ class Structure(Closed):
     """How much was asked for and cut; empty in reports that were made before it was recorded."""
     target: Target | None = None
     """What the cut was to reach, if it was made for a target."""
-
+    widths: dict[Literal["hidden", "embedding_rank"], Width] = {}
+    """Hidden dimensions and rank of the word embeddings, those of the two that were cut."""
     vocabulary: Vocabulary | None = None
     """The tokens left, if some were cut."""
 
     @property
     def cut(self) -> bool:
         """Whether anything was cut."""
-        return self.vocabulary is not None or any(layer != self.of for layer in self.layers)
+        return bool(self.widths or self.vocabulary) or any(layer != self.of for layer in self.layers)
 
 
 class Record(Closed):

@@ -229,12 +229,13 @@ def _left(kept: int, whole: int) -> str:
 
 
 def removed(cut: Structure) -> str:
-    """How much of all heads and neurons is gone, beside what was asked for, where that is recorded; the tokens left."""
+    """How much of all heads and neurons is gone, beside what was asked for, where recorded; widths and tokens left."""
     parts = [goal.sentence(cut.target)] if cut.target is not None else []
     for kind, share in cut.shares.items():
         if share.asked or share.removed:
             asked = "" if share.asked is None else f" ({units.percent(share.asked)} asked)"
             parts.append(f"{kind.capitalize()}: {units.percent(share.removed)} removed{asked}.")
+    parts += [f"{_WIDTHS[kind]}: {_left(width.after, width.before)}." for kind, width in cut.widths.items()]
     if cut.vocabulary is not None:
         left = cut.vocabulary
         parts.append(
@@ -242,6 +243,9 @@ def removed(cut: Structure) -> str:
             f"{units.percent(left.validation)} of the validation rows' are whole, the others spelled in pieces."
         )
     return " ".join(parts)
+
+
+_WIDTHS = {"hidden": "Hidden dimensions", "embedding_rank": "Rank of the word embeddings"}
 
 
 def cuts(record: Record) -> list[str]:

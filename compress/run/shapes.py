@@ -23,6 +23,7 @@ from compress.config.settings import (
 )
 from compress.config.source import KeyPath, dotted
 from compress.encoders import families, source
+from compress.encoders.family import Family
 from compress.encoders.start import evenly, refused
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.pruning import shares
@@ -251,8 +252,10 @@ def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architectur
 
 
 def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
-    """Shares that cannot be cut out of layers of the student's widths."""
+    """What cannot be cut out of layers of the student's widths."""
     prune, family, shape = draft.part(Prune, path), families.FAMILIES.get(own.family or ""), own.architecture
+    if prune is not None and shape.hidden is not None:
+        yield from _narrowing(draft, path, prune, shape.hidden, family)
     if prune is None or own.pruned:
         return
     yield from _target(draft, path, prune, shape)
@@ -279,7 +282,7 @@ def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
 def _target(draft: Draft, path: KeyPath, prune: Prune, shape: Architecture) -> Iterator[Problem]:
     """A share of the FLOPs or parameters that is less than the smallest layers have."""
     target = prune.target
-    if target is None or target.kind not in ("flops", "parameters") or prune.blocks:
+    if target is None or target.kind not in ("flops", "parameters") or prune.blocks or prune.hidden:
         return
     if shape.hidden is None or shape.heads is None or shape.intermediate is None:
         return
@@ -299,6 +302,25 @@ def _target(draft: Draft, path: KeyPath, prune: Prune, shape: Architecture) -> I
             f"{asked:g} of the {target.kind} of the encoder cannot be reached: layers of 1 head and "
             f"{min(prune.multiple, shape.intermediate)} neurons keep at least {least:.3g}. Give more, or a smaller student.",
         )
+
+
+def _narrowing(draft: Draft, path: KeyPath, prune: Prune, width: int, family: Family | None) -> Iterator[Problem]:
+    """Widths of the whole model that are not below what it has."""
+    left = width
+    if prune.hidden is not None:
+        left = prune.hidden
+        if family is not None and (reason := families.unprojected(family)):
+            yield Problem(draft.document.where((*path, "hidden")), f"{reason} Leave it out.")
+        elif prune.hidden >= width:
+            what = f"the student's hidden states are {width} wide, so they cannot be cut to {prune.hidden}. Give less."
+            yield Problem(draft.document.where((*path, "hidden")), what)
+    # Of a family whose embeddings have a width of their own it is not known here.
+    own = family is None or family.embedding_key is not None
+    if prune.embedding_rank is not None and not own and prune.embedding_rank >= left:
+        what = (
+            f"the student's word embeddings are {left} wide: rank {prune.embedding_rank} takes nothing away. Give less."
+        )
+        yield Problem(draft.document.where((*path, "embedding_rank")), what)
 
 
 def _mapping(

@@ -1,4 +1,4 @@
-"""Cut tokens, heads and neurons out of a student, and let it recover."""
+"""Cut tokens, hidden dimensions, word embeddings, heads and neurons out of a student, and let it recover."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 from compress.config import settings
 from compress.data.batches import Encoded, collate, feeds
 from compress.encoders import checkpoint
-from compress.encoders.families import shape_of
+from compress.encoders.families import embeddings, family_of, shape_of
+from compress.encoders.reduction import factored, narrowed
 from compress.encoders.surgery import Masks, cut
 from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
@@ -39,6 +40,7 @@ STRUCTURE = "structure.json"
 _BATCH = 32
 _CALIBRATION_BATCH = 8
 _CALIBRATION_ROWS = settings.Export.model_fields["calibration_rows"].default
+_NARROWING_ROWS = 1024
 
 
 class Settings(NamedTuple):
@@ -59,10 +61,11 @@ class Needs(NamedTuple):
 
 
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
-    """Drop tokens, score the student's heads and neurons, cut the least important ones for real, fit and train the rest.
+    """Drop tokens, narrow the student, cut its least important heads and neurons for real, fit and train the rest.
 
-    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer, the
-    shares that were asked for and removed or the target that was asked for and reached, and the tokens that are left.
+    Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer and of the
+    widths of the whole model, the shares that were asked for and removed or the target that was asked for and reached,
+    and the tokens that are left.
     Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does, or if
     the target is out of reach.
     """
@@ -75,6 +78,7 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
         whole = Reader(copy.deepcopy(student), own.tokenizer)
         own, vocabulary = fewer_tokens(whole, asked.vocabulary, settings.task, context)
     train = None if asked.recover is None else _recovering(settings, asked.recover, needs, teacher, own, context)
+    own = _narrowed(own, settings.task, asked, context)
     smaller, target = own.model, None
     if asked.heads or asked.neurons or asked.target:
         smaller, target = _cut(student, own, settings.task, asked, context)
@@ -89,6 +93,34 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
 
 def _key(context: Context) -> str:
     return f"students.{context.name.partition('/')[2]}.prune"
+
+
+def _narrowed(own: Reader, task: settings.Task, asked: settings.Prune, context: Context) -> Reader:
+    """The student with fewer hidden dimensions and word embeddings of a lower rank, as far as they are asked for."""
+    if asked.hidden is None and asked.embedding_rank is None:
+        return own
+    student, tokenizer = own
+    rows = encoded("train", task, context.root, tokenizer, student, called(context))
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(context.seed)).tolist()[:_NARROWING_ROWS]
+    taken = family_of(student).inputs
+
+    def batches() -> Iterator[dict[str, Tensor]]:  # in a random order: only as many as fit are looked at
+        for begin in range(0, len(order), _BATCH):
+            batch = collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
+            yield {name: values for name, values in batch.items() if name in taken}
+
+    where = "hidden"
+    try:
+        if asked.hidden is not None:
+            student = narrowed(student, asked.hidden, batches())
+        where = "embedding_rank"
+        if asked.embedding_rank is not None:
+            seen = torch.bincount(torch.from_numpy(rows.ids).long(), minlength=student.config.vocab_size)
+            student = factored(student, asked.embedding_rank, seen, batches())
+    except InputError as error:
+        key = f"{_key(context)}.{where}"
+        raise InputError([Problem(key, str(error))]) from error
+    return own._replace(model=student)
 
 
 def _cut(
@@ -191,4 +223,16 @@ def _structure(
         ],
         "of": {"heads": whole.heads[0], "neurons": whole.intermediate[0]},
         "shares": shares,
+        "widths": _widths(before, after),
     }
+
+
+def _widths(before: PreTrainedModel, after: PreTrainedModel) -> dict[str, dict[str, int]]:
+    """Those widths of the whole model that were cut, before and after."""
+    pairs = {
+        "hidden": (shape_of(before.config).hidden, shape_of(after.config).hidden),
+        "embedding_rank": (embeddings(before).word.embedding_dim, embeddings(after).word.embedding_dim),
+    }
+    if pairs["hidden"] == pairs["embedding_rank"]:  # the table only follows
+        del pairs["embedding_rank"]
+    return {name: {"before": was, "after": now} for name, (was, now) in pairs.items() if was != now}

@@ -10,6 +10,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from compress.data.batches import Encoded
+from compress.encoders.modeling_compress import FactoredEmbedding
 
 WORTH = 0.9
 """A vocabulary of which a larger share occurs is left whole."""
@@ -27,10 +28,12 @@ class CompactEmbedding(nn.Module):
         self.register_buffer("place", place, persistent=False)
         self.weight = nn.Parameter(whole.weight.detach()[tokens], requires_grad=whole.weight.requires_grad)
         self.padding = None if whole.padding_idx is None else int(place[whole.padding_idx])
+        self.projection = whole.projection if isinstance(whole, FactoredEmbedding) else nn.Identity()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (n, tokens) -> (n, tokens, width)."""
-        return functional.embedding(self.place[ids], self.weight, self.padding)
+        states: Tensor = self.projection(functional.embedding(self.place[ids], self.weight, self.padding))
+        return states
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Distillation(nn.Module):
     mode the logits alone. A loss on layers is the sum over the student's layers, each against the teacher layers that
     `layer_mapping` gives it. Narrower or wider student states are first multiplied by a learned matrix. Of attention,
     those heads are compared that both kept of the same original ones; if there are none, the averages over heads, or
-    the relations of all heads together. Weights and temperatures that are scheduled move with `advance`.
+    the relations of all heads together; a layer that lost all its heads is left out. Weights and temperatures that are scheduled move with `advance`.
 
     The teacher is no part of the module: it is neither trained nor saved. It is put into eval mode, and follows the
     batches to their device. It is not called when all that is read of it is given: its `teacher_logits` (rows, classes),
@@ -215,6 +215,8 @@ class Distillation(nn.Module):
         read: Callable[..., tuple[Any, Any]] = scores if term.reads == "attention_scores" else relations
 
         def compare(layer: int, to: int) -> Tensor:
+            if not own.queries[layer].size(1) or not other.queries[to].size(1):
+                return mask.new_zeros((), dtype=own.queries[layer].dtype)
             student, teacher = read(own, other, layer, to, self.heads[layer, to])
             return term(student, teacher, mask)
 

@@ -8,8 +8,10 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from compress.config.settings import Architecture
-from compress.encoders import families
+from compress.encoders import checkpoint, families
+from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError
+from compress.files import read_json
 
 
 def test_importing_the_table_does_not_import_torch() -> None:
@@ -103,7 +105,8 @@ def pruned_config(**changes: object):
 
 def test_the_shape_of_a_pruned_model_is_uneven() -> None:
     assert families.shape_of(pruned_config()) == (2, 32, (2, 1), (64, 5))
-    assert families.pruned_of(pruned_config()) == (((0, 2), (3,)), (64, 5), 8)
+    assert families.pruned_of(pruned_config()) == (((0, 2), (3,)), (64, 5), 8, None)
+    assert families.pruned_of(pruned_config(heads=[[], [3]], embedding_rank=9)) == (((), (3,)), (64, 5), 8, 9)
     assert families.head_size(pruned_config()) == 8
 
 
@@ -111,19 +114,33 @@ def test_the_shape_of_a_pruned_model_is_uneven() -> None:
     "changes",
     [
         {"heads": [[0, 2]]},
-        {"heads": [[0], []]},
         {"heads": [[0], [4]]},
         {"heads": [[1, 0], [2]]},
         {"heads": [[1, 1], [2]]},
-        {"neurons": [64, 0]},
+        {"neurons": [64, -1]},
         {"neurons": [65, 1]},
         {"neurons": [64]},
         {"head_size": 0},
+        {"embedding_rank": 0},
     ],
 )
 def test_a_compress_entry_that_does_not_fit_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError, match="does not fit a bert model of 2 layers"):
         families.pruned_of(pruned_config(**changes))
+
+
+def test_a_cut_models_file_is_read_without_transformers(tmp_path) -> None:
+    model = tiny.model("electra")
+    full = Masks.full(model)
+    small = cut(model, Masks((torch.arange(4) > 1, *full.heads[1:]), full.neurons))
+    checkpoint.save(small, tmp_path)
+    stored = families.stored(read_json(tmp_path / "config.json"))
+    assert stored.model_type == "electra"
+    assert families.shape_of(stored) == families.shape_of(small.config)
+    assert families.pruned_of(stored) == families.pruned_of(small.config)
+    assert families.max_length(stored) == 64
+    with pytest.raises(InputError, match="the architecture `None` is not known"):
+        families.stored({"model_type": "compress", "encoder": {}})
 
 
 @pytest.mark.parametrize("changes", [{"heads": 3}, {"neurons": ["x", "y"]}, {"head_size": None}])

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from compress.encoders import surgery
+from compress.encoders import families, surgery
 from compress.encoders.families import layers, parts
 from compress.encoders.surgery import Masks, cut, masked, scaled
 from compress.errors import CompressError, InputError
@@ -106,6 +106,49 @@ def test_a_single_layer_of_one_head_and_one_neuron() -> None:
     assert_close(cut(model, one)(**tiny.batch(model)).logits, expected)
 
 
+def without_first_blocks(model) -> Masks:
+    full = Masks.full(model)
+    return Masks(
+        (torch.zeros(4, dtype=torch.bool), *full.heads[1:]), (torch.zeros(64, dtype=torch.bool), *full.neurons[1:])
+    )
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "albert"])
+def test_a_block_without_units_leaves_its_bias_its_residual_and_its_norm(family: str) -> None:
+    model = tiny.model(family)
+    small, batch = cut(model, without_first_blocks(model)), tiny.batch(model)
+    layer = f"{small.base_model_prefix}.{families.family_of(model).layers}.0."
+    kept = {name.removeprefix(layer) for name in small.state_dict() if name.startswith(layer)}
+    row = families.family_of(model)
+    norms = {f"{norm}.{kind}" for norm in (row.attention_norm, row.output_norm) for kind in ("weight", "bias")}
+    assert kept == {f"{row.output}.bias", f"{row.down}.bias", *norms}
+    part = parts(small)[0]
+    states, found = torch.randn(2, 5, 32), []
+    part.output_norm.register_forward_hook(lambda _module, _args, output: found.append(output))
+    with torch.no_grad():
+        layers(small)[0](states, None)
+        inner = part.attention_norm(states + part.output.bias)
+        assert_close(found[0], part.output_norm(inner + part.down.bias))
+        with masked(model, without_first_blocks(model)):
+            expected = model(**batch).logits
+        assert_close(small(**batch).logits, expected)
+
+
+def test_masks_and_scales_of_a_model_that_lost_blocks() -> None:
+    small = cut(tiny.model(), without_first_blocks(tiny.model()))
+    full = Masks.full(small)
+    assert [len(mask) for mask in (*full.heads, *full.neurons)] == [0, 4, 0, 64]
+    factors = [torch.ones(3, len(mask), requires_grad=True) for mask in (*full.heads, *full.neurons)]
+    batch = tiny.batch(small)
+    with scaled(small, factors[:2], factors[2:]):
+        logits = small(**batch).logits
+    assert_close(logits, small(**batch).logits, rtol=0, atol=0)
+    gradients = torch.autograd.grad(logits.sum(), factors)
+    assert [gradient.shape for gradient in gradients] == [(3, 0), (3, 4), (3, 0), (3, 64)]
+    assert gradients[1].abs().sum() > 0
+    assert cut(small, full).config.compress == small.config.compress
+
+
 @pytest.mark.parametrize(
     ("heads", "neurons", "message"),
     [
@@ -115,8 +158,6 @@ def test_a_single_layer_of_one_head_and_one_neuron() -> None:
             [[1] * 64] * 2,
             r"layer 0: the mask of the heads is torch.bool \(3,\), .* torch.bool \(4,\)",
         ),
-        ([[1, 1, 1, 1]] * 2, [[1] * 64, [0] * 64], "layer 1: no neurons are kept. Keep at least one"),
-        ([[1, 1, 1, 1], [0, 0, 0, 0]], [[1] * 64] * 2, "layer 1: no heads are kept"),
     ],
 )
 @pytest.mark.parametrize("use", [cut, lambda model, masks: masked(model, masks).__enter__()])

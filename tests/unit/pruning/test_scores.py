@@ -10,6 +10,7 @@ from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, scaled
 from compress.errors import CompressError, UnknownName
 from compress.pruning.scores import unit_scores
+from compress.registry import IMPORTANCE
 
 
 def labelled(model, rows=3, seed=0):
@@ -107,3 +108,14 @@ def test_rows_of_another_familys_teacher_can_be_scored() -> None:
     wider = batch | {"token_type_ids": torch.zeros_like(batch["input_ids"])}
     for own, other in zip(unit_scores(model, [batch], "taylor"), unit_scores(model, [wider], "taylor"), strict=True):
         assert all(torch.equal(one, two) for one, two in zip(own, other, strict=True))
+
+
+@pytest.mark.parametrize("importance", IMPORTANCE.names())
+def test_blocks_that_are_gone_have_no_scores(importance: str) -> None:
+    model = tiny.model()
+    full = Masks.full(model)
+    none = torch.zeros(4, dtype=torch.bool), torch.zeros(64, dtype=torch.bool)
+    small = cut(model, Masks((none[0], full.heads[1]), (full.neurons[0], none[1])))
+    batch = {**tiny.batch(small), "labels": torch.tensor([0, 1, 2])}
+    scores = unit_scores(small, [batch], importance)
+    assert [len(found) for found in (*scores.heads, *scores.neurons)] == [0, 4, 64, 0]

@@ -3,7 +3,7 @@ import sample
 
 from compress.config.settings import AccuracyGate, Gate, LatencyGate, SizeGate
 from compress.report import goal, tables
-from compress.report.record import Layer, Removed, Structure, Target, Vocabulary
+from compress.report.record import Layer, Removed, Structure, Target, Vocabulary, Width
 from compress.report.verdict import judge
 
 REPORT = sample.record(rows=200)
@@ -68,6 +68,10 @@ def test_what_was_cut_stands_beside_what_was_asked():
         "Tokens: 8\u202f000 of 30\u202f522 kept; 95.79 % of the training rows' tokens and 93.51 % of the validation rows' "
         "are whole, the others spelled in pieces."
     )
+    widths = {"hidden": Width(before=384, after=160), "embedding_rank": Width(before=384, after=64)}
+    narrow = tiny.model_copy(update={"widths": widths})
+    assert narrow.cut
+    assert tables.removed(narrow) == "Hidden dimensions: 160 of 384. Rank of the word embeddings: 64 of 384."
 
 
 def target(**changes):

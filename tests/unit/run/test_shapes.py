@@ -138,6 +138,14 @@ def problems(path: Path, *sets: str) -> list[str]:
             f"teachers={{big: {{model: {SCRATCH.format('bert', 15)}}}}}",
             "15 tokens that the positions of teachers.big.model",
         ),
+        (
+            "students.small.prune={hidden: 32}",
+            "students.small.prune.hidden: the student's hidden states are 32 wide, so they cannot be cut to 32",
+        ),
+        (
+            "students.small.prune={hidden: 16, embedding_rank: 16}",
+            "students.small.prune.embedding_rank: the student's word embeddings are 16 wide: rank 16 takes nothing away",
+        ),
         ("students.small.prune.multiple=64", "prune.multiple: the student's layers have 64 neurons"),
         (
             "students.small.prune.heads=0.99",
@@ -197,6 +205,7 @@ def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
         "students.small={use: one-layer, prune: {target: {size_mb: 0.001, on: onnxruntime-int8}}}",
         "students.small={use: one-layer, prune: {heads: 0.5, multiple: 64}}",
         "students.small.prune={heads: 0.8, neurons: 0.76}",
+        "students.small.prune={hidden: 18, embedding_rank: 16}",
         "students.small={use: one-layer, architecture: {layers: 2}, prune: {neurons: 0.25, multiple: 32}}",
         "task.max_length=32",
         "students.small={use: one-layer, start_layers: measured, distill: {layer_mapping: start}}",

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from compress.config import settings
 from compress.encoders import checkpoint
+from compress.encoders.families import shape_of
 from compress.errors import InputError
 from compress.files import read_json
 from compress.registry import IMPORTANCE
@@ -184,3 +185,58 @@ def test_tokens_can_be_all_that_is_cut(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_size_that_cannot_be_is_refused_before_the_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"^students\.tiny\.prune\.vocabulary: the tokenizer has 7. tokens"):
         pruned(tmp_path, monkeypatch, vocabulary={"size": 90})
+
+
+@pytest.mark.parametrize("family", ["bert", "albert"])
+def test_widths_of_the_whole_model_are_cut_and_recorded(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = pruned(tmp_path, monkeypatch, family, hidden=20, embedding_rank=6, heads=0.5)
+    before = 16 if family == "albert" else 32
+    assert found["widths"] == {"hidden": {"before": 32, "after": 20}, "embedding_rank": {"before": before, "after": 6}}
+    assert found["shares"]["heads"] == {"asked": 0.5, "removed": 0.5}
+    made = checkpoint.load(tmp_path / "out")
+    assert shape_of(made.config).hidden == 20
+    assert made.get_input_embeddings().weight.shape == (100, 6)
+
+
+def test_a_width_alone_can_be_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pruned(tmp_path, monkeypatch, hidden=20)
+    assert found["widths"] == {"hidden": {"before": 32, "after": 20}}
+    assert {layer["heads"] for layer in found["layers"]} == {4}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"hidden": 32}, "students.tiny.prune.hidden: its hidden states are 32 wide, so they cannot be cut to 32"),
+        (
+            {"hidden": 20, "embedding_rank": 20},
+            "students.tiny.prune.embedding_rank: its word embeddings are of rank 20",
+        ),
+    ],
+)
+def test_widths_that_are_not_smaller_are_refused(
+    asked: dict[str, int], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=message):
+        pruned(tmp_path, monkeypatch, **asked)
+
+
+def test_everything_is_cut_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"vocabulary": {"min_frequency": 1}, "hidden": 20, "embedding_rank": 6, "heads": 0.5, "neurons": 0.5}
+    found = pruned(tmp_path, monkeypatch, **asked)
+    made, tokens = checkpoint.load(tmp_path / "out"), found["vocabulary"]["after"]
+    assert set(found["widths"]) == {"hidden", "embedding_rank"}
+    assert made.get_input_embeddings().weight.shape == (tokens, 6)
+    assert made.config.vocab_size == tokens == len(AutoTokenizer.from_pretrained(tmp_path / "out"))
+    assert sum(shape_of(made.config).heads) == 4
+
+
+def test_whole_blocks_may_go_for_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "whole").mkdir()
+    found = pruned(tmp_path / "whole", monkeypatch, target={"flops": 0.1}, blocks=True)
+    assert 0 in [layer[kind] for layer in found["layers"] for kind in ("heads", "neurons")]
+    assert 0.05 < found["target"]["reached"] <= 0.1
+    with pytest.raises(InputError, match=r"target\.flops: 0\.1 was asked for, .* is the least .* or `blocks: true`"):
+        pruned(tmp_path, monkeypatch, target={"flops": 0.1})

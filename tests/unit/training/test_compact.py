@@ -9,6 +9,7 @@ import torch
 
 from compress.data.batches import Encoded
 from compress.encoders.families import FAMILIES
+from compress.encoders.reduction import factored
 from compress.training.compact import compacted
 
 Make = Callable[..., Encoded]
@@ -42,3 +43,17 @@ def test_a_vocabulary_that_occurs_is_left_alone(rows: Make) -> None:
     )
     with compacted(model, (rows(), all_tokens)):
         assert isinstance(model.get_input_embeddings(), torch.nn.Embedding)
+
+
+def test_a_factored_table_is_compacted_too(rows: Make) -> None:
+    model, encoded = factored(tiny.model(), 6, torch.ones(100), []), rows()
+    whole = model.get_input_embeddings()
+    batch = {"input_ids": torch.from_numpy(encoded.ids[None, :8]).long()}
+    expected = model(**batch).logits
+    with compacted(model, (encoded,)):
+        assert len(model.get_input_embeddings().weight) < 100
+        torch.testing.assert_close(model(**batch).logits, expected)
+        model(**batch).logits.sum().backward()
+    assert model.get_input_embeddings() is whole
+    assert whole.projection.weight.grad.abs().sum() > 0
+    torch.testing.assert_close(model(**batch).logits, expected)

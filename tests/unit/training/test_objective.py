@@ -307,3 +307,20 @@ def test_weights_and_temperature_move_with_the_training() -> None:
         expected = LOSSES.load("soft_label")(result["logits"], teacher(**batch).logits, temperature=temperature)
         torch.testing.assert_close(parts["soft_label"], expected.detach())
     assert Distillation(student, teacher, settings()).scheduled == {}
+
+
+def test_a_layer_without_heads_learns_no_attention_and_the_rest_as_ever() -> None:
+    teacher = tiny.model()
+    full = Masks.full(teacher)
+    none, every = torch.zeros(4, dtype=torch.bool), torch.ones(4, dtype=torch.bool)
+    losses = {}
+    for name, heads in (("whole", (every, every)), ("first gone", (none, every)), ("both gone", (none, none))):
+        student = cut(teacher, Masks(heads, full.neurons))
+        objective = Distillation(student, teacher, settings()).train()
+        result = objective(**tiny.batch(student), labels=LABELS)
+        result["loss"].backward()
+        assert all(part.isfinite() for part in result["parts"].values())
+        losses[name] = result["parts"]
+    assert losses["both gone"]["attention"] == 0
+    assert losses["first gone"]["attention"] > 0
+    assert losses["first gone"]["hidden_state"] > 0
