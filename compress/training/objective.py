@@ -21,6 +21,7 @@ from compress.losses import Reads
 from compress.registry import LOSSES
 from compress.training.heads import Heads, common_heads, relations, scores, whole_width
 from compress.training.matching import Compare, Matching
+from compress.training.precision import halved
 
 LAYERS: tuple[Reads, ...] = ("hidden_states", "attention_scores", "relations")
 """What is read of each layer."""
@@ -77,6 +78,7 @@ class Distillation(nn.Module):
         self.translate: Tensor | None
         self.register_buffer("translate", translate, persistent=False)
         self._teacher = (teacher,)  # a tuple hides it from parameters(), state_dict() and train()
+        self._halved: tuple[PreTrainedModel, ...] = ()
         self.teacher_logits = teacher_logits
         self.teacher_states = teacher_states
         self.settings = settings
@@ -167,12 +169,11 @@ class Distillation(nn.Module):
         """What happens inside the teacher, and the logits that are learned from."""
         inside, targets = Captured(), None
         if self.live and self.teacher is not None:
-            self.teacher.to(inputs["input_ids"].device)  # type: ignore[arg-type]
-            self.teacher.train(False)
+            teacher = self._asked(self.teacher, inputs["input_ids"].device)
             if self.translate is not None:
                 inputs = {**inputs, "input_ids": self.translate[inputs["input_ids"]]}
-            with torch.no_grad(), capture(self.teacher, **self.inner) as inside:
-                targets = _run(self.teacher, inputs)
+            with torch.no_grad(), capture(teacher, **self.inner) as inside:
+                targets = _run(teacher, inputs)
         if self.teacher_logits is None and self.teacher_states is None:
             return inside, targets
         if index is None:
@@ -182,6 +183,15 @@ class Distillation(nn.Module):
         if self.teacher_logits is not None:
             targets = self.teacher_logits[index.to(self.teacher_logits.device)].to(index.device)
         return inside, targets
+
+    def _asked(self, teacher: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+        """The teacher on a device, ready to answer; where it would be cast to bf16 in each pass, its copy that is."""
+        if torch.is_autocast_enabled(device.type) and torch.get_autocast_dtype(device.type) == torch.bfloat16:
+            self._halved = self._halved or (halved(teacher),)
+            teacher = self._halved[0]
+        teacher.to(device)  # type: ignore[arg-type]
+        teacher.train(False)
+        return teacher
 
     def _part(
         self,

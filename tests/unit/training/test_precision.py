@@ -1,8 +1,10 @@
 """The arithmetic of this machine."""
 
 import pytest
+import tiny
 import torch
 
+from compress.encoders.families import FAMILIES
 from compress.training import precision
 
 CPU = torch.device("cpu")
@@ -51,3 +53,13 @@ def test_everything_is_as_before_afterwards_and_fp32_is_fp32(asked: precision.Pr
     assert torch.get_float32_matmul_precision() == before
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_halved_model_answers_bit_for_bit_as_autocast_lets_it(family: str) -> None:
+    model = tiny.model(family)
+    with torch.no_grad(), precision.autocast(CPU, "bf16"):
+        expected = model(**tiny.batch(model)).logits
+        found = precision.halved(model)(**tiny.batch(model)).logits
+    assert torch.equal(found, expected)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
