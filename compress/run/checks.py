@@ -72,6 +72,9 @@ def notes(loaded: Loaded) -> Iterator[str]:
     for name in loaded.settings.teachers:
         if name not in read:
             yield f"Note: teachers.{name}: no student's `distill.teachers` names it, so nothing is asked of it."
+    for name, student in loaded.settings.students.items():
+        if student.start_layers == "measured" and task.data.split("test") == task.data.split("validation"):
+            yield f"Note: students.{name}.start_layers: measured on the validation rows, which are the test rows too."
     for split, count in sources.overlaps(task, loaded.root).items():
         if count:
             yield f"Note: {task.data.split(split)}: {_with_texts(count)} of the training rows."

@@ -164,7 +164,7 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
             *(registry.LOSSES.module(loss) for loss in dict.fromkeys(losses)),
             *(registry.TEACHERS.module(entry) for entry in called.values()),
         ),
-        packages=(*_TORCH, "accelerate"),
+        packages=(*_TORCH, "accelerate", *(("scipy",) if "emd" in mappings else ())),
         trains=True,
     )
 

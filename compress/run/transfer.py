@@ -6,7 +6,17 @@ from contextlib import suppress
 
 from compress import files, registry
 from compress.config.pipeline import Draft
-from compress.config.settings import Augment, Data, Distill, Learning, Model, Origin, declared
+from compress.config.settings import (
+    MAIN,
+    Augment,
+    Data,
+    Distill,
+    FurtherTeacher,
+    Learning,
+    Model,
+    Origin,
+    declared,
+)
 from compress.config.source import KeyPath
 from compress.encoders import families, source
 from compress.errors import InputError, NotAvailable, Problem, unknown
@@ -27,15 +37,28 @@ def problems(draft: Draft) -> Iterator[Problem]:
         path: KeyPath = ("students", name, "distill")
         for group in (path, *draft.phases(path[:-1])):
             yield from _listed(draft, group, there)
-        learned = draft.part(Distill, path, ("losses", "data", "phases"))
+        learned = draft.part(Distill, path, ("losses", "data", "teachers", "phases"))
         for group, one in zip(draft.phases(path[:-1]) or [path], learned.trainings if learned else (), strict=False):
             plain = [origin for origin in one.data or there if origin != "train"]
+            yield from _unanswered(draft, group, one, plain)
             if plain and all(_reads_labels(loss) for loss in one.losses):
                 yield Problem(
                     draft.document.where((*group, "losses")),
                     f"{', '.join(one.losses)} learns from labels alone, and the {' and the '.join(plain)} rows have none. "
                     "Give `data: [train]`, or a loss that reads the teacher's answers, such as `soft_label`.",
                 )
+
+
+def _unanswered(draft: Draft, path: KeyPath, training: Distill, plain: Sequence[Origin]) -> Iterator[Problem]:
+    """Files of answers, which know the training rows only, beside other rows."""
+    for name in training.teachers:
+        teacher = draft.part(FurtherTeacher, ("teachers", name)) if name != MAIN else None
+        if plain and teacher is not None and teacher.predictions is not None:
+            yield Problem(
+                draft.document.where((*path, "teachers")),
+                f"`{name}` is a file of answers to the training rows, and this training reads {' and '.join(plain)} rows "
+                "too. Give `data: [train]`, or leave the teacher out.",
+            )
 
 
 def _listed(draft: Draft, path: KeyPath, there: Sequence[Origin]) -> Iterator[Problem]:

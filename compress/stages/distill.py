@@ -54,7 +54,7 @@ def distill(settings: Settings, needs: Needs, context: Context) -> None:
     learning = settings.student.distill
     learned = transfer(task, learning, needs.augmented, context.root)
     read = lesson(task, learned, own or whole, whole, learning, context)
-    others = voices(learning, settings.teachers, needs.teachers, task, learned.rows, labels_of(teacher), context)
+    others = voices(learning, settings.teachers, needs.teachers, task, learned, labels_of(teacher), context)
     student = own.model if own else _start(settings, whole, read.validation, context)
     learning = mapped_to_start(learning, student, teacher, context.out)
     history = learn(student, teacher, read, learning, context, others)

@@ -22,9 +22,10 @@ from compress.encoders.checkpoint import parameters
 from compress.encoders.families import family_of, head_size, layers, shape_of
 from compress.pruning.latency_table import LatencyTable
 from compress.quantization import Calibration
-from compress.registry import TARGETS
+from compress.registry import RECIPES, TARGETS
 from compress.stages.build import build, size_bytes, source
 from compress.stages.context import Context
+from compress.store import fingerprint
 from compress.targets import Export, named
 
 _SECONDS = 4.0
@@ -116,6 +117,7 @@ def _stopwatch(
         "student": _outline(student),
         "before": _outline(before),
         "machine": machine.describe().machine_class,
+        "code": fingerprint.digest(fingerprint.code(works.modules)),
         "versions": machine.versions(("torch", *TARGETS.load(works.export.target).packages)),
     }
 
@@ -166,6 +168,14 @@ class _Works:
     export: Export
     calibration: Calibration
     folder: Path
+
+    @property
+    def modules(self) -> list[str]:
+        """Those whose code makes and runs the files."""
+        target, precision = TARGETS.load(self.export.target), self.export.precision
+        recipe = self.export.recipe or target.precisions[precision]
+        recipes = [RECIPES.module(recipe)] if recipe else []
+        return ["compress.stages.build", TARGETS.module(self.export.target), *recipes]
 
     def made(self, model: PreTrainedModel, name: str) -> tuple[Path, Mapping[str, Any]]:
         folder = self.folder / name

@@ -21,7 +21,7 @@ from compress.training.devices import place
 from compress.training.history import History
 from compress.training.objective import Distillation
 from compress.training.phases import train_in_turn
-from compress.training.precision import chosen
+from compress.training.precision import Precision, chosen
 from compress.training.teacher_cache import Voice, averaged, cached_logits, reads, worth_caching
 from compress.training.teacher_states import States, cached_states
 
@@ -58,7 +58,7 @@ def learn(
     # Made once for nothing but the check, before teachers are asked for hours.
     drafts = [module(each, blank if kept else None) for each, kept in zip(trainings, stored, strict=True)]
     states, notes = _states(teacher, heard, settings, drafts, context)
-    own = partial(cached_logits, teacher, heard, context.work, MAIN, context.notify, precision=settings.precision)
+    own = partial(cached_logits, teacher, heard, context.work, MAIN, context.notify, precision=_precision(trainings))
     voices = {**voices, MAIN: own if states is None else states.answers}
     modules = []
     for each, kept in zip(trainings, stored, strict=True):
@@ -67,6 +67,12 @@ def learn(
         modules.append(module(each, averaged(each.teachers, voices) if kept else None, inner))
     history = train_in_turn(modules, learned, lesson.validation, trainings, session(context))
     return replace(history, notes=[*history.notes, *notes])
+
+
+def _precision(trainings: Sequence[Distill]) -> Precision:
+    """The arithmetic of what is stored: the finest of the trainings that may read it."""
+    found = {chosen(each.precision, place().device) for each in trainings}
+    return "fp32" if "fp32" in found else "bf16"
 
 
 def _part(lesson: Lesson, training: Distill) -> Encoded:
@@ -125,7 +131,7 @@ def _states(
         {layer for module in modules for layer in module.teacher_layers},
         settings.cache.budget_gb * 1e9,
         context.notify,
-        precision=chosen(settings.precision, place().device),
+        precision=_precision(settings.trainings),
     )
     if states is None:
         context.notify(0, 0, note)

@@ -27,7 +27,7 @@ from compress.pruning.shares import missed, refusal
 from compress.quantization import Feeds
 from compress.stages.budget import Aim, aimed
 from compress.stages.context import Context
-from compress.stages.learn import learn
+from compress.stages.learn import PASSES, learn
 from compress.stages.lesson import Reader, lesson
 from compress.stages.material import called, encoded, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start
@@ -182,13 +182,15 @@ def _recovering(
     how = mapped_to_start(_recovery(settings.student.distill, recover), own.model, teacher, needs.student)
     learned = transfer(settings.task, how, needs.augmented, context.root)
     read = lesson(settings.task, learned, own, Reader(teacher, tokenizer_of(needs.teacher)), how, context)
-    others = voices(how, settings.teachers, needs.teachers, settings.task, learned.rows, labels_of(teacher), context)
+    others = voices(how, settings.teachers, needs.teachers, settings.task, learned, labels_of(teacher), context)
     return lambda smaller: learn(smaller, teacher, read, how, context, others)
 
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
     """What the student learned last, by the recovery's training settings: a phase before it prepared what is there."""
-    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data", "cache"}
+    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data"}
+    if recover.epochs >= PASSES:
+        kept.add("cache")
     own = distill.trainings[-1].model_dump(include=kept, by_alias=True)
     return settings.Distill(**own, **recover.model_dump())
 

@@ -92,6 +92,8 @@ def _stages(needs: Needs) -> Iterator[Stage]:
         )
         together = f" on {history['devices']} devices together" if history.get("devices", 1) > 1 else ""
         notes = [f"forward pass in {history['precision']}{together}"] if "precision" in history else []
+        if history.get("steps") == 0:
+            notes = ["nothing was trained"]
         if "phases" in history:
             passes = " + ".join(f"{phase['epochs'][-1]['epoch']:g}" for phase in history["phases"])
             notes.append(f"{len(history['phases'])} phases of {passes} epochs")

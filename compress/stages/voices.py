@@ -18,6 +18,7 @@ from compress.errors import InputError, Problem
 from compress.registry import TEACHERS
 from compress.stages.context import Context
 from compress.stages.material import tokenizer_of
+from compress.stages.transfer import Transfer
 from compress.training.teacher_cache import Voice, cached_logits, called_logits
 
 
@@ -26,25 +27,30 @@ def voices(
     teachers: Mapping[str, settings.FurtherTeacher],
     folders: Mapping[str, Path],
     task: settings.Task,
-    rows: Rows,
+    learned: Transfer,
     labels: list[str],
     context: Context,
 ) -> dict[str, Voice]:
     """For each further teacher that a student learns from, what gives its logits on the rows it is trained on.
 
     Nothing is asked of them yet, but files are read and programs found. `folders` are those of
-    the steps that fine-tuned the models, by the step's name.
+    the steps that fine-tuned the models, by the step's name. A file of answers knows the training rows only: it gives no
+    number for the others, which no training that reads it has.
     Raises: InputError with all that does not fit
     """
     if not distill.advisers:
         return {}
-    found: dict[str, Voice] = {}
+    rows, found = learned.rows, dict[str, Voice]()
     problems: list[Problem] = []
     for name in distill.advisers:
         given, key = teachers[name], f"teacher-{name}"
         try:
             if given.predictions is not None:
-                logits = torch.tensor(answers.load(given.predictions, context.root, labels, len(rows)))
+                own = learned.parts["train"]
+                logits = torch.full((len(rows), len(labels)), torch.nan)
+                logits[own.start : own.stop] = torch.tensor(
+                    answers.load(given.predictions, context.root, labels, len(own)), dtype=logits.dtype
+                )
                 found[name] = partial(torch.clone, logits)
             elif given.call is not None:
                 program: Callable[..., Any] = TEACHERS.load(given.call)

@@ -27,6 +27,8 @@ _PLUMBING = (
     "compress.files",
     "compress.registry",
 )
+_NUMBERS = "compress.config.schedule"
+"""The one module of those rooms that makes numbers."""
 
 
 class Change(NamedTuple):
@@ -81,7 +83,8 @@ def code(modules: Iterable[str]) -> Parts:
         if module in seen:
             continue
         seen.add(module)
-        waiting += [name for name in _module(module)[1] if name not in seen and not name.startswith(_PLUMBING)]
+        found = [name for name in _module(module)[1] if name not in seen]
+        waiting += [name for name in found if name == _NUMBERS or not name.startswith(_PLUMBING)]
     parts = {f"code.{module}": _module(module)[0] for module in sorted(seen)}
     return parts | {f"version.{name}": plugins[name] for name in sorted(plugins)}
 

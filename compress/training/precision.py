@@ -43,7 +43,7 @@ def halved(model: Model) -> Model:
     """
     made = copy.deepcopy(model)
     for module in made.modules():
-        if isinstance(module, nn.Linear):
+        if type(module) is nn.Linear:  # one with a forward pass of its own is not cast
             module.to(torch.bfloat16)
     return made
 

@@ -17,6 +17,9 @@ MORE = "task.data.unlabelled=more.txt"
 AUGMENT = "augment={copies: 1}"
 
 
+API = "teachers={api: {predictions: answers.jsonl}}"
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     made = project.write(tmp_path)
@@ -41,6 +44,7 @@ def lm(folder: Path, **config: object) -> str:
         (["students.small.distill.data=[]"], "is empty; give at least one."),
         ([MORE, "students.small.distill.losses={hard_label: 1}"], "hard_label learns from labels alone, and the unlabelled rows have none. Give `data: [train]`"),
         ([AUGMENT, "students.small.distill={losses: {hard_label: 1}, data: [augmented]}"], "the augmented rows have none."),
+        ([MORE, API, "students.small.distill.teachers={api: 1}"], "students.small.distill.teachers: `api` is a file of answers to the training rows, and this training reads unlabelled rows too. Give `data: [train]`"),
         (["augment.replace=0"], "augment.replace: `0` is not above 0"),
         (["augment.copys=2"], "no such key. Did you mean `copies`?"),
         (["augment.masked_lm={scratch: {architecture: {layers: 1, hidden: 4, heads: 1, intermediate: 4}}}"], "a model of random weights proposes nothing."),

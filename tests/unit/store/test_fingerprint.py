@@ -28,7 +28,8 @@ def test_code_is_followed_through_imports_but_not_into_plumbing() -> None:
     parts = fingerprint.code(["compress.stages.distill"])
     assert "code.compress.training.objective" in parts
     assert "code.compress.encoders.capture" in parts
-    assert not any(name.startswith(("code.compress.config", "code.compress.errors")) for name in parts)
+    plumbing = {name for name in parts if name.startswith(("code.compress.config", "code.compress.errors"))}
+    assert plumbing == {"code.compress.config.schedule"}  # which makes numbers
 
 
 def test_comments_and_docstrings_do_not_count(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
