@@ -349,6 +349,13 @@ class Recover(Train):
     """Passes over the training rows."""
 
 
+class Between(Train):
+    """Training between two cuts; learned is what the recovery learns."""
+
+    epochs: Annotated[float, Field(gt=0)] = 0.5
+    """Passes over the training rows, after each cut but the last."""
+
+
 def _sized(value: Any) -> Any:
     """A bare number stands for the size."""
     return {"size": value} if isinstance(value, int) and not isinstance(value, bool) else value
@@ -454,6 +461,17 @@ class Prune(Settings):
         Recover | None, BeforeValidator(_off, json_schema_input_type=Recover | Literal[False] | None)
     ] = Recover()
     """Training after the cut; `false`: none."""
+    steps: Positive = 1
+    """Cuts that the way to the asked shares or the target is gone in, most of it in the first ones; the student is trained after each."""
+    between: Between = Between()
+    """Training after each of several cuts but the last, which `recover` follows."""
+
+    @field_validator("between")
+    @classmethod
+    def _several(cls, between: Between, info: ValidationInfo) -> Between:
+        if info.data.get("steps") == 1:
+            raise ValueError("is read with `steps` above 1. Leave it out, or give `steps`")
+        return between
 
     @field_validator("target")
     @classmethod
@@ -470,6 +488,8 @@ class Prune(Settings):
                 "nothing to cut: give a `target`, a share of `heads` or `neurons` above 0, a `vocabulary`, `hidden` or "
                 "`embedding_rank`"
             )
+        if self.steps > 1 and not any(cuts[:3]):
+            raise ValueError("`steps` are cuts of heads and neurons: give a share of them, or a `target`")
         if self.blocks and self.target is None:
             raise ValueError("`blocks` is for the search of a `target`, and none is given")
         return self

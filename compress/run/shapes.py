@@ -240,8 +240,9 @@ def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architectur
         smoothed = [
             (place, one.losses, one.label_smoothing) for place, one in zip(places, learned.trainings, strict=True)
         ]
-        if prune is not None and prune.recover is not None:
-            smoothed.append(((*path, "prune", "recover"), learned.trainings[-1].losses, prune.recover.label_smoothing))
+        for key in ("between", "recover") if prune is not None else ():
+            if (training := getattr(prune, key)) is not None:
+                smoothed.append(((*path, "prune", key), learned.trainings[-1].losses, training.label_smoothing))
         for place, losses, smoothing in smoothed:
             if smoothing and not any(_takes(loss, "label_smoothing") for loss in losses):
                 yield Problem(

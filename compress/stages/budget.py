@@ -1,7 +1,6 @@
 """The units of a student that stay, so that it reaches a target: searched by what cuts cost, then measured."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -11,18 +10,16 @@ from transformers import PreTrainedModel
 from compress.config import settings
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, Problem
-from compress.files import read_json, write_json
 from compress.pruning.budget import widths, within
 from compress.pruning.costs import Point, fit, grid
+from compress.pruning.gradual import after
 from compress.pruning.scores import Scores
 from compress.pruning.search import Choice
 from compress.quantization import Calibration
 from compress.registry import IMPORTANCE
 from compress.stages.context import Context
 from compress.stages.gauge import Gauge, gauge
-from compress.training.devices import first_alone
 
-_CHOICE = "choice.json"
 _ROUNDS = 3
 _CLOSE = 0.05
 """How far from the asked share a measured one may be and no further round is tried; half of what is promised."""
@@ -37,51 +34,44 @@ class Aim(NamedTuple):
     """Tokens of a training row."""
     key: str
     """Where the target stands, for errors."""
+    step: int = 1
+    """Which of the `asked.steps` cuts this is, from 1; those before the last go a part of the way."""
 
 
-def aimed(
-    before: PreTrainedModel, student: PreTrainedModel, scores: Scores, aim: Aim, context: Context
-) -> tuple[Choice, dict[str, Any]]:
-    """The student's units to keep, and what was asked for and reached: the cut student is measured, three times at most.
+class Cutting(NamedTuple):
+    """One student at three times."""
 
-    Shares and speed-ups are over the model `before`: the student itself, or as it was before anything else was made smaller.
+    before: PreTrainedModel
+    """Before anything was made smaller: what shares and speed-ups are over."""
+    whole: PreTrainedModel
+    """With all its heads and neurons: what cuts cost is measured on it, since that depends on shapes alone."""
+    now: PreTrainedModel
+    """As it is to be cut: perhaps cut before."""
 
-    What is decided rests on measured times, so the first process decides for all, and once: a run that was stopped
-    goes on with the same cut.
+
+def aimed(student: Cutting, scores: Scores, aim: Aim, context: Context) -> tuple[Choice, dict[str, Any]]:
+    """The units to keep, by their scores, and what was asked for and reached: the cut student is measured.
+
+    The last step's is measured three times at most, and the search corrected; an earlier one's once.
+    What is decided rests on measured times: of several processes one must decide for all, and keep it.
     Raises: InputError if the target cannot be reached, or is reached without a cut.
     """
-    path = context.work / _CHOICE
-    with first_alone():
-        if not path.is_file():
-            choice, facts = _searched(before, student, scores, aim, context)
-            masks = {kind: [mask.int().tolist() for mask in getattr(choice, kind)] for kind in ("heads", "neurons")}
-            write_json(path, {**masks, "target": facts})
-    return _read(path)
-
-
-def _read(path: Path) -> tuple[Choice, dict[str, Any]]:
-    found = read_json(path)
-    masks = [tuple(torch.tensor(mask, dtype=torch.bool) for mask in found[kind]) for kind in ("heads", "neurons")]
-    return Choice(*masks), found["target"]
-
-
-def _searched(
-    before: PreTrainedModel, student: PreTrainedModel, scores: Scores, aim: Aim, context: Context
-) -> tuple[Choice, dict[str, Any]]:
     asked, target = aim.asked, aim.asked.target
     assert target is not None
-    whole, step = widths(scores), (1, asked.multiple)
+    whole, step = widths(Masks.full(student.whole)), (1, asked.multiple)
     least = (0, 0) if asked.blocks else (1, min(asked.multiple, max(whole.neurons)))
     comparable = bool(getattr(IMPORTANCE.load(asked.importance), "comparable", False))
-    with gauge(before, student, target, aim.calibration, aim.mean_length, context) as measure:
+    with gauge(student.before, student.whole, target, aim.calibration, aim.mean_length, context) as measure:
         _check_uncut(measure, aim)
-        points = _measured(before, student, measure, grid(whole, least, step, measure.grid), context)
+        points = _measured(student, measure, grid(whole, least, step, measure.grid), context)
         corner = points[min(points)]
         if measure.wanted < corner * (1 - _CLOSE if measure.table is not None else 1):
             raise InputError(Problem(f"{aim.key}.{target.kind}", _out_of_reach(measure, aim, corner, min(points))))
-        costs, budget = fit(points, whole, _last(before, student, measure, list(points), context)), measure.wanted
+        costs = fit(points, whole, _last(student, measure, list(points), context))
+        wanted = after(aim.step, asked.steps, points[max(points)], measure.wanted)
+        rounds, budget = _ROUNDS if aim.step == asked.steps else 1, wanted
         tried: list[tuple[float, Choice]] = []
-        for number in range(_ROUNDS):
+        for number in range(rounds):
             choice = within(
                 scores.heads,
                 scores.neurons,
@@ -91,12 +81,12 @@ def _searched(
                 multiple=asked.multiple,
                 comparable=comparable,
             )
-            context.notify(number, _ROUNDS, f"measuring the cut student, round {number + 1}")
-            seen = measure.seen(cut(student, Masks(*choice)))
+            context.notify(number, rounds, f"measuring the cut student, round {number + 1}")
+            seen = measure.seen(cut(student.now, Masks(*choice)))
             tried.append((seen, choice))
             if _good(measure, seen):
                 break
-            budget *= measure.wanted / seen
+            budget *= wanted / seen
     seen, choice = min(tried, key=lambda one: _off(measure, one[0]))
     reached = measure.value(seen)
     facts = {"kind": target.kind, "asked": getattr(target, target.kind), "reached": reached, **measure.facts}
@@ -117,39 +107,31 @@ def _check_uncut(measure: Gauge, aim: Aim) -> None:
 
 
 def _measured(
-    before: PreTrainedModel,
-    student: PreTrainedModel,
-    measure: Gauge,
-    points: list[Point],
-    context: Context,
-    *,
-    last: bool = False,
+    student: Cutting, measure: Gauge, points: list[Point], context: Context, *, last: bool = False
 ) -> dict[Point, float]:
     """The share of the uncut model's cost at each cut of all layers, or of the last; a table's are not measured again."""
-    full, most = Masks.full(student), max(points)
+    full, most = Masks.full(student.whole), max(points)
     found = {}
     for done, point in enumerate(points):
         share = measure.table.get(point, last=last) if measure.table is not None else None
         if share is None:
             which = "the last layer" if last else "layers"
             context.notify(done, len(points), f"measuring {which} of {point[0]} heads and {point[1]} neurons")
-            whole = point == most and student is before and not last
-            share = 1.0 if whole else measure.seen(cut(student, Masks(*_uniform(full, point, last))))
+            whole = point == most and student.whole is student.before and not last
+            share = 1.0 if whole else measure.seen(cut(student.whole, Masks(*_uniform(full, point, last))))
             if measure.table is not None:
                 measure.table.put(point, share, last=last)
         found[point] = share
     return found
 
 
-def _last(
-    before: PreTrainedModel, student: PreTrainedModel, measure: Gauge, points: list[Point], context: Context
-) -> tuple[float, float] | None:
+def _last(student: Cutting, measure: Gauge, points: list[Point], context: Context) -> tuple[float, float] | None:
     """The shares where only the last layer has the least heads, and the least neurons; None where all layers are alike."""
-    if measure.table is None or len(Masks.full(student).heads) == 1:
+    if measure.table is None or len(Masks.full(student.whole).heads) == 1:
         return None
     (heads, neurons), (fewest, least) = max(points), min(points)
     axes = [(fewest, neurons), (heads, least)]
-    found = _measured(before, student, measure, axes, context, last=True)
+    found = _measured(student, measure, axes, context, last=True)
     return found[axes[0]], found[axes[1]]
 
 

@@ -1,6 +1,6 @@
 """A student learning from its teachers: what distillation and the recovery after a cut share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -36,9 +36,11 @@ def learn(
     settings: Distill,
     context: Context,
     voices: Mapping[str, Voice] = MappingProxyType({}),
+    again: Callable[[PreTrainedModel], PreTrainedModel] | None = None,
 ) -> History:
     """Train the student in place, phase after phase; `voices` give the logits of further teachers on the same rows.
 
+    `again` makes between two trainings, of the student as the one leaves it, the student that the other trains.
     What is read of teachers is found once where that saves time, and kept in the work folder, which belongs to one
     teacher and one set of rows.
     Raises: InputError, before anything is computed, with all that does not fit
@@ -49,23 +51,32 @@ def learn(
     foreign = lesson.heard is not None and lesson.translate is None
     heard = lesson.heard or lesson.rows
 
-    def module(training: Distill, logits: Tensor | None, states: States | None = None) -> Distillation:
-        made = partial(Distillation, student, teacher, training, seed=context.seed, translate=lesson.translate)
-        return made(teacher_logits=logits, teacher_states=states)
+    made = partial(Distillation, teacher=teacher, seed=context.seed, translate=lesson.translate)
 
     stored = [_stored(each, worth_caching(trainings), foreign) for each in trainings]
     blank = torch.empty(0, int(teacher.config.num_labels or 0))
     # Made once for nothing but the check, before teachers are asked for hours.
-    drafts = [module(each, blank if kept else None) for each, kept in zip(trainings, stored, strict=True)]
+    drafts = [
+        made(student, settings=each, teacher_logits=blank if kept else None)
+        for each, kept in zip(trainings, stored, strict=True)
+    ]
     states, notes = _states(teacher, heard, settings, drafts, context)
     own = partial(cached_logits, teacher, heard, context.work, MAIN, context.notify, precision=_precision(trainings))
     voices = {**voices, MAIN: own if states is None else states.answers}
-    modules = []
+    given = []
     for each, kept in zip(trainings, stored, strict=True):
         inner = states if reads(each) - {"logits"} else None
         kept = kept or (inner is not None and "logits" in reads(each))
-        modules.append(module(each, averaged(each.teachers, voices) if kept else None, inner))
-    history = train_in_turn(modules, learned, lesson.validation, trainings, session(context))
+        given.append((averaged(each.teachers, voices) if kept else None, inner))
+
+    def modules() -> Iterator[Distillation]:
+        own = student
+        for number, (each, (logits, inner)) in enumerate(zip(trainings, given, strict=True)):
+            if number and again is not None:
+                own = again(own)
+            yield made(own, settings=each, teacher_logits=logits, teacher_states=inner)
+
+    history = train_in_turn(modules(), learned, lesson.validation, trainings, session(context))
     return replace(history, notes=[*history.notes, *notes])
 
 

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,21 +11,15 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from compress.config import settings
-from compress.data.batches import Encoded, collate, feeds
+from compress.data.batches import collate
 from compress.encoders import checkpoint
 from compress.encoders.families import embeddings, family_of, shape_of
 from compress.encoders.reduction import factored, narrowed
-from compress.encoders.surgery import Masks, cut
+from compress.encoders.surgery import Masks
 from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
-from compress.pruning.rearrange import rearrange
-from compress.pruning.refit import refit
-from compress.pruning.scores import unit_gradients, unit_scores
-from compress.pruning.search import Choice, choose
-from compress.pruning.shares import missed, refusal
-from compress.quantization import Feeds
-from compress.stages.budget import Aim, aimed
 from compress.stages.context import Context
+from compress.stages.cut import BATCH, Cuts
 from compress.stages.learn import PASSES, learn
 from compress.stages.lesson import Reader, lesson
 from compress.stages.material import called, encoded, labels_of, tokenizer_of, write
@@ -37,10 +30,12 @@ from compress.stages.voices import voices
 from compress.training.history import History
 
 STRUCTURE = "structure.json"
-_BATCH = 32
-_CALIBRATION_BATCH = 8
-_CALIBRATION_ROWS = settings.Export.model_fields["calibration_rows"].default
 _NARROWING_ROWS = 1024
+
+Again = Callable[[PreTrainedModel], PreTrainedModel]
+"""Cuts a student once more."""
+Training = Callable[[PreTrainedModel, Again | None], History]
+"""Trains a student after its cut; after the other ones, if there are several, what they leave."""
 
 
 class Settings(NamedTuple):
@@ -63,10 +58,11 @@ class Needs(NamedTuple):
 def prune(settings: Settings, needs: Needs, context: Context) -> None:
     """Drop tokens, narrow the student, cut its least important heads and neurons for real, fit and train the rest.
 
+    Heads and neurons may go in several cuts, with training between them; the rest is made smaller before the first.
     Writes a model folder with its tokenizer, `history.json` and `structure.json`: what is left of each layer and of the
     widths of the whole model, the shares that were asked for and removed or the target that was asked for and reached,
     and the tokens that are left.
-    Raises: InputError, before the recovery, if what can be cut misses the asked shares by more than rounding does, or if
+    Raises: InputError, before any training, if what can be cut misses the asked shares by more than rounding does, or if
     the target is out of reach.
     """
     asked = settings.student.prune
@@ -77,18 +73,28 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     if asked.vocabulary is not None:
         whole = Reader(copy.deepcopy(student), own.tokenizer)
         own, vocabulary = fewer_tokens(whole, asked.vocabulary, settings.task, context)
-    train = None if asked.recover is None else _recovering(settings, asked.recover, needs, teacher, own, context)
+    train = _training(settings, asked, needs, teacher, own, context)
     own = _narrowed(own, settings.task, asked, context)
-    smaller, target = own.model, None
+    cuts = None
     if asked.heads or asked.neurons or asked.target:
-        smaller, target = _cut(student, own, settings.task, asked, context)
-    shares = _shares(student, smaller, asked, _key(context))
-    history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
-    if train is not None:
-        history = train(smaller)
+        cuts = Cuts(student, own, settings.task, asked, _key(context), context)
+    smaller, history = _smaller(own.model, cuts, train)
     write(context.out, smaller, own.tokenizer, history)
-    structure = _structure(student, smaller, shares)
+    structure, target = _structure(student, smaller, asked), None if cuts is None else cuts.target
     write_json(context.out / STRUCTURE, {**structure, "target": target, "vocabulary": vocabulary})
+
+
+def _smaller(student: PreTrainedModel, cuts: Cuts | None, train: Training | None) -> tuple[PreTrainedModel, History]:
+    """The student after all its cuts and trainings, and how the trainings went."""
+    history = History(steps=0, rows=0, tokens=0, seconds=0.0, precision="fp32")
+    if cuts is None:
+        return student, history if train is None else train(student, None)
+    cuts.again(student)
+    if train is not None:
+        history = train(cuts.student, cuts.again)
+    while cuts.left:  # nothing is trained after the last one
+        cuts.again(cuts.student)
+    return cuts.student, history
 
 
 def _key(context: Context) -> str:
@@ -105,8 +111,8 @@ def _narrowed(own: Reader, task: settings.Task, asked: settings.Prune, context: 
     taken = family_of(student).inputs
 
     def batches() -> Iterator[dict[str, Tensor]]:  # in a random order: only as many as fit are looked at
-        for begin in range(0, len(order), _BATCH):
-            batch = collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
+        for begin in range(0, len(order), BATCH):
+            batch = collate([rows[row] for row in order[begin : begin + BATCH]], rows.pad_id)
             yield {name: values for name, values in batch.items() if name in taken}
 
     where = "hidden"
@@ -123,109 +129,64 @@ def _narrowed(own: Reader, task: settings.Task, asked: settings.Prune, context: 
     return own._replace(model=student)
 
 
-def _cut(
-    before: PreTrainedModel, own: Reader, task: settings.Task, asked: settings.Prune, context: Context
-) -> tuple[PreTrainedModel, dict[str, Any] | None]:
-    """The cut student, and what it reached of a target; `before` is the student with all its tokens."""
-    student, tokenizer = own
-    rows = encoded("train", task, context.root, tokenizer, student, called(context))
-    batches = _batches(rows, asked.rows, context.seed)
-    context.notify(0, 1, f"scoring heads and neurons by {asked.importance}")
-    scores = unit_scores(student, batches, asked.importance, seed=context.seed)
-    target = None
-    if asked.target is not None:
-        calibration = partial(_calibration, rows)
-        aim = Aim(asked, calibration, float(rows.lengths.mean()), f"{_key(context)}.target")
-        choice, target = aimed(before, student, scores, aim, context)
-    else:
-        choice = choose(scores.heads, scores.neurons, heads=asked.heads, neurons=asked.neurons, multiple=asked.multiple)
-    if asked.rearrange:
-        choice = _rearranged(student, batches, choice)
-    smaller = cut(student, Masks(choice.heads, choice.neurons))
-    if asked.refit:
-        refit(smaller, student, batches, told=lambda done, total: context.notify(done, total, "fitting layers"))
-    return smaller, target
-
-
-def _calibration(rows: Encoded) -> Iterator[Feeds]:
-    """Batches for a recipe that needs them, as many as an export takes."""
-    return (feed for _, feed in feeds(rows, _CALIBRATION_BATCH, limit=_CALIBRATION_ROWS))
-
-
-def _batches(rows: Encoded, count: int, seed: int) -> list[dict[str, Tensor]]:
-    """So many of the rows, by chance; rows of like length come together: half the time."""
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count].tolist()
-    order.sort(key=rows.lengths.tolist().__getitem__)
-    return [
-        collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
-        for begin in range(0, len(order), _BATCH)
-    ]
-
-
-def _rearranged(student: PreTrainedModel, batches: list[dict[str, Tensor]], choice: Choice) -> Choice:
-    found = unit_gradients(student, batches)
-    return Choice(*(tuple(map(rearrange, *pair)) for pair in zip(found, choice, strict=True)))
-
-
-def _recovering(
+def _training(
     settings: Settings,
-    recover: settings.Recover,
+    asked: settings.Prune,
     needs: Needs,
     teacher: PreTrainedModel,
     own: Reader,
     context: Context,
-) -> Callable[[PreTrainedModel], History]:
-    """What trains the student after the cut, with all that it needs.
+) -> Training | None:
+    """What trains the student after a cut, with all that it needs; None if nothing is to be trained.
 
     Raises: InputError with all that does not fit
     """
-    how = mapped_to_start(_recovery(settings.student.distill, recover), own.model, teacher, needs.student)
+    how = _learning(settings.student.distill, asked)
+    if how is None:
+        return None
+    how = mapped_to_start(how, own.model, teacher, needs.student)
     learned = transfer(settings.task, how, needs.augmented, context.root)
     read = lesson(settings.task, learned, own, Reader(teacher, tokenizer_of(needs.teacher)), how, context)
     others = voices(how, settings.teachers, needs.teachers, settings.task, learned, labels_of(teacher), context)
-    return lambda smaller: learn(smaller, teacher, read, how, context, others)
+    return lambda smaller, again: learn(smaller, teacher, read, how, context, others, again)
 
 
-def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
-    """What the student learned last, by the recovery's training settings: a phase before it prepared what is there."""
+def _learning(distill: settings.Distill, asked: settings.Prune) -> settings.Distill | None:
+    """What the student learned last, by the settings of the trainings after the cuts: a phase before it prepared what is there."""
+    after = [asked.between] * (asked.steps - 1) + ([asked.recover] if asked.recover is not None else [])
+    if not after:
+        return None
     kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data"}
-    if recover.epochs >= PASSES:
+    if sum(training.epochs for training in after) >= PASSES:
         kept.add("cache")
     own = distill.trainings[-1].model_dump(include=kept, by_alias=True)
-    return settings.Distill(**own, **recover.model_dump())
+    phases = tuple(settings.Phase(**training.model_dump()) for training in after) if len(after) > 1 else ()
+    return settings.Distill(**own, **after[-1].model_dump(), phases=phases)
 
 
-def _shares(
-    before: PreTrainedModel, after: PreTrainedModel, asked: settings.Prune, key: str
-) -> dict[str, dict[str, float | None]]:
-    """Of all heads and of all neurons the share that was asked for, if one was, and the one that is gone.
-
-    Raises: InputError if the two lie further apart than rounding explains.
-    """
-    whole, left = Masks.full(before), Masks.full(after)
-    shares, faults = {}, []
-    for kind in ("heads", "neurons"):
-        units = sum(map(len, getattr(whole, kind)))
-        wanted, removed = getattr(asked, kind), 1 - sum(map(len, getattr(left, kind))) / units
-        shares[kind] = {"asked": wanted if asked.target is None else None, "removed": removed}
-        if asked.target is None and missed(wanted, removed, units):
-            faults.append(Problem(f"{key}.{kind}", refusal(kind, wanted, removed, asked.multiple)))
-    if faults:
-        raise InputError(faults)
-    return shares
-
-
-def _structure(
-    before: PreTrainedModel, after: PreTrainedModel, shares: dict[str, dict[str, float | None]]
-) -> dict[str, object]:
+def _structure(before: PreTrainedModel, after: PreTrainedModel, asked: settings.Prune) -> dict[str, object]:
     whole, left = shape_of(before.config), shape_of(after.config)
     return {
         "layers": [
             {"heads": heads, "neurons": neurons} for heads, neurons in zip(left.heads, left.intermediate, strict=True)
         ],
         "of": {"heads": whole.heads[0], "neurons": whole.intermediate[0]},
-        "shares": shares,
+        "shares": _shares(before, after, asked),
         "widths": _widths(before, after),
+    }
+
+
+def _shares(
+    before: PreTrainedModel, after: PreTrainedModel, asked: settings.Prune
+) -> dict[str, dict[str, float | None]]:
+    """Of all heads and of all neurons the share that was asked for, if one was, and the one that is gone."""
+    whole, left = Masks.full(before), Masks.full(after)
+    return {
+        kind: {
+            "asked": getattr(asked, kind) if asked.target is None else None,
+            "removed": 1 - sum(map(len, getattr(left, kind))) / sum(map(len, getattr(whole, kind))),
+        }
+        for kind in ("heads", "neurons")
     }
 
 

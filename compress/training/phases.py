@@ -1,6 +1,6 @@
 """Trainings one after the other in one work folder: each is done once, whatever interrupts those after it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
 import safetensors.torch
@@ -19,27 +19,28 @@ SEAL = "finished.json"
 
 
 def train_in_turn(
-    modules: Sequence[nn.Module],
+    modules: Iterable[nn.Module],
     rows: Sequence[Encoded],
     validation: Encoded,
     trainings: Sequence[settings.Train],
     session: Session,
 ) -> History:
-    """Train modules around one and the same student, each on its own rows by its own settings, in place.
+    """Train modules around one student, each on its own rows by its own settings, in place.
 
+    A module is asked for when those before it are trained, so that it may be made from what they learned.
     With several of them each has a folder of its own below the work folder, where its weights stay after its end. What
     an earlier one learned beside the student, such as projections, a later one starts from if it has the like.
     Raises: as `train`
     """
-    if len(modules) == 1:
-        return train(modules[0], rows[0], validation, trainings[0], session)
+    if len(trainings) == 1:
+        return train(next(iter(modules)), rows[0], validation, trainings[0], session)
     histories: list[History] = []
     learned: dict[str, Tensor] = {}
     for number, (module, part, training) in enumerate(zip(modules, rows, trainings, strict=True), 1):
         own = module.state_dict()
         like = {name: weight for name, weight in learned.items() if name in own and own[name].shape == weight.shape}
         module.load_state_dict(like, strict=False)
-        histories.append(_once(module, part, validation, training, _part(session, number, len(modules))))
+        histories.append(_once(module, part, validation, training, _part(session, number, len(trainings))))
         learned |= {name: weight for name, weight in module.state_dict().items() if not name.startswith("student.")}
     return joined(histories)
 
