@@ -6,7 +6,6 @@ from functools import partial
 from types import MappingProxyType
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from compress.config.settings import MAIN, Distill

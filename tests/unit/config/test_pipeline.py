@@ -157,6 +157,11 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(tmp_path: Pa
             "students.small.prune={heads: 0.5, target: {flops: 0.5}}",
             "students.small.prune.target: a target chooses the heads and neurons itself. Give it, or `heads` and `neurons`.",
         ),
+        (
+            "students.small.prune={heads: 0.5, between: {epochs: 1}}",
+            "students.small.prune.between: is read with `steps` above 1. Leave it out, or give `steps`.",
+        ),
+        ("students.small.prune={hidden: 16, steps: 2}", "prune: `steps` are cuts of heads and neurons: give a share"),
         ("students.small.prune={target: {}}", "prune.target: give one of flops, parameters, size_mb, speedup."),
         ("students.small.prune={target: {flops: 0.5, parameters: 0.5}}", "parameters, size_mb, speedup, not 2."),
         ("students.small.prune={target: {flops: 50}}", "prune.target.flops: `50` is not below 1.0"),

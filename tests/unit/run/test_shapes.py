@@ -114,6 +114,10 @@ def problems(path: Path, *sets: str) -> list[str]:
         ("students.small.distill.label_smoothing=0.1", "0.1 is read by none of the losses soft_label."),
         ("students.small.prune.recover={label_smoothing: 0.1}", "prune.recover.label_smoothing: 0.1 is read by none"),
         (
+            "students.small.prune={heads: 0.5, steps: 2, between: {label_smoothing: 0.1}}",
+            "prune.between.label_smoothing: 0.1 is read by none",
+        ),
+        (
             "students.small.distill.phases=[{}, {layer_mapping: [2]}]",
             "students.small.distill.phases.1.layer_mapping.0: the teacher has no layer 2.",
         ),

@@ -16,7 +16,7 @@ from compress.errors import InputError
 from compress.pruning.latency_table import LatencyTable
 from compress.pruning.scores import Scores
 from compress.stages import budget
-from compress.stages.budget import Aim, aimed
+from compress.stages.budget import Aim, Cutting, aimed
 from compress.stages.context import Context
 from compress.stages.gauge import Gauge
 
@@ -50,11 +50,14 @@ def scores() -> Scores:
     return Scores(*(tuple(torch.rand(width, generator=generator) for _ in range(2)) for width in (4, 64)))
 
 
-def reach(folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, speedup: float) -> tuple[Any, dict[str, Any]]:
+def reach(
+    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, speedup: float, step: int = 1, steps: int = 1
+) -> tuple[Any, dict[str, Any]]:
     monkeypatch.setattr(budget, "gauge", clock.gauge)
     student = tiny.model()
-    asked = Prune(target={"speedup": speedup, "on": "onnxruntime-int8"}, importance="magnitude", multiple=4)  # type: ignore[arg-type]
-    return aimed(student, student, scores(), Aim(asked, list, 8.0, KEY), context(folder))
+    target = {"speedup": speedup, "on": "onnxruntime-int8"}
+    asked = Prune(target=target, importance="magnitude", multiple=4, steps=steps)  # type: ignore[arg-type]
+    return aimed(Cutting(student, student, student), scores(), Aim(asked, list, 8.0, KEY, step), context(folder))
 
 
 def test_a_model_that_is_off_is_corrected_by_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,33 +85,42 @@ def test_a_table_that_is_there_is_not_measured_again(tmp_path: Path, monkeypatch
 
     first = Clock(straight, LatencyTable(tmp_path, {}))
     reach(tmp_path, first, monkeypatch, 1.5)
-    (tmp_path / "work" / "choice.json").unlink()
     second = Clock(straight, LatencyTable(tmp_path, {}))
     reach(tmp_path, second, monkeypatch, 2)
     assert (first.looked > 5, second.looked) == (True, 1)
 
 
-def test_a_run_that_was_stopped_goes_on_with_the_same_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(lambda heads, neurons: 0.1 + 0.3 * heads + 0.6 * neurons, LatencyTable(tmp_path, {}))
-    first, facts = reach(tmp_path, clock, monkeypatch, 2)
-    other = Clock(lambda heads, neurons: 0.5 + 0.5 * heads, LatencyTable(tmp_path, {"other": 1}))
-    again, same = reach(tmp_path, other, monkeypatch, 2)
-    assert (facts, other.looked) == (same, 0)
-    for kind in ("heads", "neurons"):
-        assert [m.tolist() for m in getattr(first, kind)] == [m.tolist() for m in getattr(again, kind)]
+def test_a_step_goes_a_part_of_the_way_of_what_the_cost_is_to_lose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for step in (1, 2, 3):
+        clock = Clock(lambda heads, neurons: 0.1 + 0.3 * heads + 0.6 * neurons, LatencyTable(tmp_path, {}))
+        found.append(reach(tmp_path, clock, monkeypatch, 2, step, 3)[1])
+    assert [1 / facts["reached"] for facts in found] == pytest.approx([0.648, 0.519, 0.5], abs=0.025)
+
+
+def test_a_step_before_the_last_is_not_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bent(heads: float, neurons: float) -> float:
+        return 0.1 + 0.2 * heads + 0.3 * neurons + 0.4 * heads * neurons
+
+    rounds = [
+        reach(tmp_path, Clock(bent, LatencyTable(tmp_path, {})), monkeypatch, 1.5, step, 2)[1]["rounds"]
+        for step in (1, 2)
+    ]
+    assert rounds[0] == 1 < rounds[1]
 
 
 def test_what_is_out_of_reach_is_one_error_with_the_most_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(lambda heads, neurons: 0.4 + 0.2 * heads + 0.4 * neurons, LatencyTable(tmp_path, {}))
-    with pytest.raises(InputError) as caught:
-        reach(tmp_path, clock, monkeypatch, 4)
+    with pytest.raises(InputError) as caught:  # at the first step already
+        reach(tmp_path, clock, monkeypatch, 4, 1, 4)
     assert str(caught.value) == (
         f"{KEY}.speedup: 4 was asked for, 2.11 is the most that can be reached: with 1 head and 4 neurons in every layer. "
         "Give that or `blocks: true`, or a smaller student."
     )
-    assert not (tmp_path / "work" / "choice.json").exists()
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("flops", 0.4), ("parameters", 0.4)])
@@ -119,6 +131,6 @@ def test_counted_targets_are_never_exceeded(kind: str, asked: float, family: str
     found = scores()
     found = Scores(found.heads[:layers], found.neurons[:layers])
     aim = Aim(Prune(target={kind: asked}, importance="magnitude", multiple=4), list, 8.0, KEY)  # type: ignore[arg-type]
-    _, facts = aimed(student, student, found, aim, context(tmp_path))
+    _, facts = aimed(Cutting(student, student, student), found, aim, context(tmp_path))
     assert 0.9 * asked <= facts["reached"] <= asked
     assert facts["rounds"] == 1

@@ -119,9 +119,22 @@ def test_the_recovery_learns_as_the_distillation_did() -> None:
         relation_heads=4,
         epochs=7,
     )
-    found = prune._recovery(distill, settings.Recover(epochs=2))
+    found = prune._learning(distill, settings.Prune(heads=0.5, recover={"epochs": 2}))  # type: ignore[arg-type]
+    assert found is not None
     assert (found.losses, found.temperature, found.layer_mapping) == (distill.losses, distill.temperature, (None, 1))
     assert (found.relation_heads, found.epochs) == (4, 2)
+
+
+def test_between_several_cuts_the_same_is_learned() -> None:
+    asked = {"heads": 0.5, "steps": 3, "between": {"epochs": 0.25, "learning_rate": 1e-4}, "recover": {"epochs": 2}}
+    distill = settings.Distill(losses={"hidden_state": 1}, batch_size=4)
+    found = prune._learning(distill, settings.Prune.model_validate(asked))
+    assert found is not None
+    assert [(each.epochs, each.learning_rate) for each in found.trainings] == [(0.25, 1e-4), (0.25, 1e-4), (2, 5e-5)]
+    assert [(dict(each.losses), each.batch_size) for each in found.trainings] == [({"hidden_state": 1}, 32)] * 3
+    found = prune._learning(distill, settings.Prune.model_validate({**asked, "recover": False}))
+    assert found is not None
+    assert [each.epochs for each in found.trainings] == [0.25, 0.25]
 
 
 def test_without_recovery_nothing_is_trained_and_the_history_says_so(
@@ -240,3 +253,99 @@ def test_whole_blocks_may_go_for_a_target(tmp_path: Path, monkeypatch: pytest.Mo
     assert 0.05 < found["target"]["reached"] <= 0.1
     with pytest.raises(InputError, match=r"target\.flops: 0\.1 was asked for, .* is the least .* or `blocks: true`"):
         pruned(tmp_path, monkeypatch, target={"flops": 0.1})
+
+
+ASKED = {
+    "shares": {"heads": 0.5, "neurons": 0.75},
+    "flops": {"target": {"flops": 0.4}, "multiple": 4},
+    "no recovery": {"neurons": 0.75, "recover": False},
+}
+
+
+def gradually(folder: Path, asked: dict[str, Any], name: str = "out", notify: Any = lambda *_: None) -> Path:
+    """A tiny student cut in three steps, with true trainings between them."""
+    if not (folder / "model").exists():
+        checkpoint.save(tiny.model(), folder / "model")
+        tiny.tokenizer(folder / "model")
+        texts = ["the good film", "a dull film", "light on", "the light film on a dull day"] * 4
+        lines = [f"{'ab'[number % 2]}\t{text}\n" for number, text in enumerate(texts)]
+        (folder / "rows.tsv").write_text("label\ttext\n" + "".join(lines))
+    data = settings.Data(train="rows.tsv", validation="rows.tsv")
+    task = settings.Task(type="text-classification", data=data, max_length=16)
+    learning = {"batch_size": 4, "learning_rate": 1e-3, "checkpoint_steps": 1}
+    given = {"steps": 3, "between": learning, "recover": learning, "rows": 8, **asked}
+    distill = settings.Distill(losses={"soft_label": 1, "hidden_state": 1})
+    student = settings.Student(use="tiny", prune=settings.Prune.model_validate(given), distill=distill)
+    work = folder / f"work-{name}"
+    work.mkdir(exist_ok=True)
+    (folder / name).mkdir(exist_ok=True)
+    context = Context("prune/tiny", folder / name, work, folder, 0, notify)
+    prune.prune(prune.Settings(task, student), prune.Needs(folder / "model", folder / "model"), context)
+    return folder / name
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_way_in_steps_is_gone_on_bit_for_bit(kind: str, tmp_path: Path) -> None:
+    told: list[str] = []
+    whole = gradually(tmp_path, ASKED[kind], notify=lambda _done, _total, note: told.append(note))
+    steps = [read_json(tmp_path / "work-out" / f"cut-{number}" / "complete.json") for number in (1, 2, 3)]
+    history = read_json(whole / "history.json")
+    expected = [2, 2] if kind == "no recovery" else [2, 2, 4]
+    assert [phase["steps"] for phase in history["phases"]] == expected
+    assert history["steps"] == sum(expected)
+    structure = read_json(whole / "structure.json")
+    assert Structure.model_validate(structure)
+    assert structure["target"] == steps[-1]["target"]
+    widths = [shape_of(checkpoint.load(tmp_path / "work-out" / f"cut-{number}").config) for number in (1, 2, 3)]
+    left = [sum(shape.heads) / 8 + sum(shape.intermediate) / 128 for shape in widths]
+    assert left == sorted(left, reverse=True)
+    if kind == "shares":
+        # Of 8 heads and 128 neurons 0.5 and 0.75 of the way's 19/27, 26/27 and all are gone.
+        assert [sum(shape.heads) for shape in widths] == [5, 4, 4]
+        assert [sum(shape.intermediate) for shape in widths] == [64, 32, 32]
+        assert structure["shares"]["neurons"] == {"asked": 0.75, "removed": 0.75}
+    if kind == "flops":
+        reached = [step["target"]["reached"] for step in steps]
+        assert reached == pytest.approx([0.578, 0.422, 0.4], abs=0.05)
+        assert [step["target"]["rounds"] for step in steps[:2]] == [1, 1]
+        assert structure["target"]["asked"] == 0.4
+    for stop in range(3, len(told), 7 if kind == "flops" else 5):
+        name, count = f"stopped-{stop}", 0
+
+        def interrupt(_done: int, _total: int, _note: str, stop: int = stop) -> None:
+            nonlocal count
+            count += 1
+            if count == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            gradually(tmp_path, ASKED[kind], name, interrupt)
+        again = gradually(tmp_path, ASKED[kind], name)
+        for file in ("model.safetensors", "config.json", "history.json", "structure.json"):
+            assert (again / file).read_bytes() == (whole / file).read_bytes()
+
+
+def test_a_cut_that_was_half_written_is_made_again(tmp_path: Path) -> None:
+    whole = gradually(tmp_path, ASKED["no recovery"])
+    torn = tmp_path / "work-torn" / "cut-1"
+    torn.mkdir(parents=True)
+    (torn / "model.safetensors").write_bytes(b"half")
+    again = gradually(tmp_path, ASKED["no recovery"], "torn")
+    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_share_that_the_last_step_would_miss_is_refused_at_the_first(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^students\.tiny\.prune\.heads: 0\.99 of all heads was asked for, 0\.75 is"):
+        gradually(tmp_path, {"heads": 0.99})
+    assert not (tmp_path / "work-out" / "cut-1").exists()
+
+
+def test_the_rest_is_made_smaller_before_the_first_step(tmp_path: Path) -> None:
+    asked = {"vocabulary": {"min_frequency": 1}, "hidden": 20, "embedding_rank": 6, "neurons": 0.75}
+    out = gradually(tmp_path, asked)
+    for folder in (tmp_path / "work-out" / "cut-1", out):
+        made = checkpoint.load(folder)
+        assert shape_of(made.config).hidden == 20
+        assert made.get_input_embeddings().weight.shape[1] == 6
+    assert sum(shape_of(made.config).intermediate) == 32
+    assert read_json(out / "structure.json")["vocabulary"]["after"] == made.config.vocab_size
