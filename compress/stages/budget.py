@@ -58,7 +58,8 @@ def aimed(student: Cutting, scores: Scores, aim: Aim, context: Context) -> tuple
     """
     asked, target = aim.asked, aim.asked.target
     assert target is not None
-    whole, step = widths(Masks.full(student.whole)), (1, asked.multiple)
+    full = Masks.full(student.whole)
+    whole, step = widths((full.heads, full.neurons)), (1, asked.multiple)
     least = (0, 0) if asked.blocks else (1, min(asked.multiple, max(whole.neurons)))
     comparable = bool(getattr(IMPORTANCE.load(asked.importance), "comparable", False))
     with gauge(student.before, student.whole, target, aim.calibration, aim.mean_length, context) as measure:
