@@ -1,6 +1,8 @@
 """A student cut in every way there is, trained on inner losses before and after."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import project
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from compress.cli.main import code
 from compress.encoders import checkpoint
 from compress.files import read_json
+from compress.stages import prune
+from compress.stages.context import Context
 
 PIPELINE = project.PIPELINE.replace(
     project.PIPELINE[project.PIPELINE.index("students:") : project.PIPELINE.index("measure:")],
@@ -62,22 +66,16 @@ def test_it_is_cut_in_every_way_and_the_exported_file_agrees(finished: Path) -> 
 def test_its_recovery_goes_on_where_it_was_stopped(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compress.stages import prune
-
     path = project_in(tmp_path)
     assert code(["run", str(path), "--until", "distill"]) == 0
     learn = prune.learn
 
-    def stopped(
-        smaller: object, teacher: object, lesson: object, how: object, context: object, voices: object
-    ) -> object:
+    def stopped(smaller: Any, teacher: Any, lesson: Any, how: Any, context: Context, *rest: Any) -> Any:
         def notify(done: int, total: int, note: str) -> None:
             if done == 6 and total == 16:
                 raise KeyboardInterrupt
 
-        import dataclasses
-
-        return learn(smaller, teacher, lesson, how, dataclasses.replace(context, notify=notify), voices)  # type: ignore
+        return learn(smaller, teacher, lesson, how, dataclasses.replace(context, notify=notify), *rest)
 
     monkeypatch.setattr(prune, "learn", stopped)
     assert code(["run", str(path), "--until", "prune"]) == 130
