@@ -55,8 +55,9 @@ def encoded(
     """
     check_reach(model, task, name)
     rows = sources.load(task, root, split)
-    types = "token_type_ids" in family_of(model).inputs if types is None else types
-    return encode(rows, tokenizer, task, token_types=types)
+    row = family_of(model)
+    types = "token_type_ids" in row.inputs if types is None else types
+    return encode(rows, tokenizer, task, token_types=types, left=row.reads_last)
 
 
 def check_reach(model: PreTrainedModel, task: Task, name: str) -> None:

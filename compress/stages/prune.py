@@ -15,6 +15,7 @@ from compress.config import settings
 from compress.data.batches import Encoded, collate, feeds
 from compress.encoders import checkpoint
 from compress.encoders.families import embeddings, family_of, shape_of
+from compress.encoders.family import uncut
 from compress.encoders.reduction import factored, narrowed
 from compress.encoders.surgery import Masks, cut
 from compress.errors import CompressError, InputError, Problem
@@ -73,6 +74,8 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     if asked is None:
         raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
+    if what := uncut(family_of(student)):
+        raise InputError([Problem(f"students.{context.name.partition('/')[2]}.prune", what)])
     own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
     if asked.vocabulary is not None:
         whole = Reader(copy.deepcopy(student), own.tokenizer)
@@ -157,7 +160,7 @@ def _batches(rows: Encoded, count: int, seed: int) -> list[dict[str, Tensor]]:
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count].tolist()
     order.sort(key=rows.lengths.tolist().__getitem__)
     return [
-        collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id)
+        collate([rows[row] for row in order[begin : begin + _BATCH]], rows.pad_id, left=rows.left)
         for begin in range(0, len(order), _BATCH)
     ]
 
