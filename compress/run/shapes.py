@@ -27,6 +27,7 @@ from compress.encoders.family import Family, apart, uncut, unread
 from compress.encoders.start import evenly, refused
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.pruning import shares
+from compress.run.vocabulary import foreign
 
 
 class Outline(NamedTuple):
@@ -62,7 +63,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
             yield from _start(draft, path, student, own.architecture, teacher)
         starts = student is None or (student.model is None and student.start != "random")
         yield from _learning(draft, path, own.architecture, teacher.architecture, starts)
-        yield from _inside(draft, (*path, "distill"), own.family, teacher.family)
+        yield from _inside(draft, path, own.family, teacher.family)
         yield from _pruning(draft, (*path, "prune"), own)
 
 
@@ -345,15 +346,24 @@ def _mapping(
 
 def _inside(draft: Draft, path: KeyPath, own: str | None, other: str | None) -> Iterator[Problem]:
     """Losses on what is inside the two models, where that cannot be read or does not stand side by side."""
-    learned = draft.part(Distill, path, ("losses", "phases"))
+    learned = draft.part(Distill, (*path, "distill"), ("losses", "phases"))
     student, teacher = (families.FAMILIES.get(name or "") for name in (own, other))
+    # Of tokens that are known to be others it is said elsewhere.
+    sides = student and teacher and student.reads_last != teacher.reads_last and not _foreign(draft, path)
     for key, loss in () if learned is None else learned.named.items():
         reads = _reads(loss)
         found = [what for row in (student, teacher) if row and reads and (what := unread(row, loss, reads))]
-        if not found and student and teacher and reads not in (None, "labels", "logits"):
-            found = [apart(student, teacher)] if student.reads_last != teacher.reads_last else []
+        if not found and student and teacher and sides and reads not in (None, "labels", "logits"):
+            found = [apart(student, teacher)]
         place = (int(part) if part.isdigit() else part for part in key.split("."))
-        yield from (Problem(draft.document.where((*path, *place)), what) for what in found[:1])
+        yield from (Problem(draft.document.where((*path, "distill", *place)), what) for what in found[:1])
+
+
+def _foreign(draft: Draft, path: KeyPath) -> bool:
+    """Whether a student's tokens are known to be others than its teacher's."""
+    given = models(draft)
+    own, whole = given.get((*path, "model")), given.get(("teacher", "model"))
+    return own is not None and whole is not None and foreign(draft, own, whole)
 
 
 def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:

@@ -221,10 +221,10 @@ class Distillation(nn.Module):
         """One loss of a student layer against a teacher layer."""
         if term.reads == "hidden_states":
             pairs = zip(self.projections, own.hidden_states, strict=True)
-            states, targets = [project(state) for project, state in pairs], other.hidden_states
+            states = [project(state) for project, state in pairs]
             if family_of(self.student).reads_last:  # losses take the first token for the one that the head reads
-                states, targets, mask = [one.flip(1) for one in states], [one.flip(1) for one in targets], mask.flip(1)
-            return lambda layer, to: term(states[layer], targets[to], mask)
+                return lambda layer, to: term(states[layer].flip(1), other.hidden_states[to].flip(1), mask.flip(1))
+            return lambda layer, to: term(states[layer], other.hidden_states[to], mask)
         read: Callable[..., tuple[Any, Any]] = scores if term.reads == "attention_scores" else relations
 
         def compare(layer: int, to: int) -> Tensor:

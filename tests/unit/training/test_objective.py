@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compress.config.settings import Architecture, Distill
-from compress.encoders.families import FAMILIES, configured, layers, parts
+from compress.encoders.families import FAMILIES, configured, layers
 from compress.encoders.family import unread
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, UnknownName
