@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     RobertaTokenizer,
     XLMRobertaTokenizer,
+    XLNetTokenizer,
 )
 
 TEXTS = (
@@ -34,6 +35,7 @@ FAMILIES = {
     "mpnet": "mpnet",
     "roberta": "roberta",
     "xlm-roberta": "xlm-roberta",
+    "xlnet": "xlnet",
 }
 """The kinds of tokenizer that families read, by the family; the others read BERT's."""
 
@@ -70,7 +72,10 @@ def tokenizer(kind: str) -> PreTrainedTokenizerBase:
         merges = [tuple(merge) for merge in json.loads(learner.to_str())["model"]["merges"]]
         vocabulary = _last(learner, "</s>", special[:2])
         return RobertaTokenizer(vocab=vocabulary, merges=merges, model_max_length=64)
-    special = special if kind == "xlm-roberta" else ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    if kind == "xlnet":
+        special = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"]
+    elif kind == "albert":
+        special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
     learner = Tokenizer(models.Unigram())
     learner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     trainer = trainers.UnigramTrainer(
@@ -78,7 +83,8 @@ def tokenizer(kind: str) -> PreTrainedTokenizerBase:
     )
     learner.train_from_iterator([*TEXTS] * 3, trainer)
     pieces = [tuple(piece) for piece in json.loads(learner.to_str())["model"]["vocab"]]
-    return (XLMRobertaTokenizer if kind == "xlm-roberta" else AlbertTokenizer)(vocab=pieces, model_max_length=64)
+    kinds = {"albert": AlbertTokenizer, "xlm-roberta": XLMRobertaTokenizer, "xlnet": XLNetTokenizer}
+    return kinds[kind](vocab=pieces, model_max_length=64)
 
 
 def _last(learner: Tokenizer, token: str, first: list[str]) -> dict[str, int]:

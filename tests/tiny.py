@@ -14,6 +14,9 @@ from compress.encoders.families import FAMILIES, family_of
 VOCABULARY = 100
 WORDS = ("the", "a", "film", "movie", "good", "bad", "great", "dull", "not", "very", "light", "on", "off", "turn")
 
+CUTTABLE = [name for name, row in FAMILIES.items() if "prune" not in dict(row.refuses)]
+"""The families whose layers have parts that can be read and cut."""
+
 VARIANTS: dict[str, dict[str, object]] = {
     "deberta-v2": {"position_buckets": 8},
     "ernie": {"use_task_id": True},
@@ -49,13 +52,14 @@ def model(
     }
     if row.embedding_key:
         shape[row.embedding_key] = hidden // 2
+    if row.position or row.rotary or row.relative:
+        shape["max_position_embeddings"] = 66 if row.positions_after_padding else 64
     config = AutoConfig.for_model(
         family,
         vocab_size=VOCABULARY,
-        max_position_embeddings=66 if row.positions_after_padding else 64,
         num_labels=labels,
         **shape,
-        **dict((*row.states, *row.usual)) | VARIANTS.get(family, {}),
+        **dict((*row.states, *row.usual, *row.fixed)) | VARIANTS.get(family, {}),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -69,11 +73,15 @@ def model(
 
 
 def batch(model: PreTrainedModel, rows: int = 3, length: int = 8, seed: int = 0) -> dict[str, Tensor]:
-    """Random token ids (rows, length): the first row full, each next one a token shorter (at least two tokens)."""
+    """Random token ids (rows, length): the first row full, each next one a token shorter (at least two tokens).
+
+    Padded on the left for families whose head reads the last token.
+    """
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(5, VOCABULARY, (rows, length), generator=generator)
     lengths = (length - torch.arange(rows)).clamp(min=2)
     mask = (torch.arange(length) < lengths[:, None]).long()
+    mask = mask.flip(1) if family_of(model).reads_last else mask
     ids = torch.where(mask.bool(), ids, torch.tensor(model.config.pad_token_id))
     made = {
         "input_ids": ids,

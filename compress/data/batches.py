@@ -40,6 +40,8 @@ class Encoded:
     """(rows,) class numbers, UNLABELLED (-100) for none."""
     pad_id: int
     """The token that fills shorter rows of a batch."""
+    left: bool = False
+    """Whether shorter rows are filled on the left, for models whose head reads the last token."""
     numbers: NDArray[np.int64] | None = None
     """(rows,) the number of each among the rows that they are a part of; None for all of them."""
 
@@ -60,7 +62,7 @@ class Encoded:
         places = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
         types = None if self.types is None else self.types[places]
         numbers = chosen if self.numbers is None else self.numbers[chosen]
-        return Encoded(self.ids[places], types, starts, self.labels[chosen], self.pad_id, numbers)
+        return Encoded(self.ids[places], types, starts, self.labels[chosen], self.pad_id, self.left, numbers)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -75,11 +77,17 @@ class Encoded:
 
 
 def encode(
-    rows: Rows, tokenizer: PreTrainedTokenizerBase, task: settings.Task, *, token_types: bool | None = None
+    rows: Rows,
+    tokenizer: PreTrainedTokenizerBase,
+    task: settings.Task,
+    *,
+    token_types: bool | None = None,
+    left: bool = False,
 ) -> Encoded:
     """Tokenize rows: at most `task.max_length` tokens each, what is too long cut as `task.truncation` says.
 
     `token_types` tells whether the model takes `token_type_ids`; if left out, the tokenizer's own inputs do.
+    `left` tells whether batches of them are padded on the left.
     Raises: InputError if the tokenizer is not a fast one, reaches less far than `max_length`, or has no padding token
     """
     _check_tokenizer(tokenizer, task)
@@ -106,6 +114,7 @@ def encode(
         starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
         labels=np.array(rows.labels, np.int64),
         pad_id=int(tokenizer.pad_token_id),
+        left=left,
     )
 
 
@@ -132,15 +141,15 @@ def _kept(sequence_ids: Sequence[int | None], limit: int, side: Side) -> list[in
     return sorted([*special, *one, *other])
 
 
-def collate(features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, Tensor]:
-    """Rows of an `Encoded` as one batch, padded to its longest row.
+def collate(features: Sequence[Mapping[str, Any]], pad_id: int, *, left: bool = False) -> dict[str, Tensor]:
+    """Rows of an `Encoded` as one batch, padded to its longest row, on the right or on the left.
 
     Shapes: n rows -> input_ids, attention_mask, token_type_ids if the rows have them (n, tokens), labels (n,); all int64
     """
     lengths = np.array([len(row["input_ids"]) for row in features])
     names = [name for name in ("input_ids", "token_type_ids") if name in features[0]]
     flat = {name: np.concatenate([row[name] for row in features]) for name in names}
-    batch = {name: torch.from_numpy(values) for name, values in _padded(flat, lengths, pad_id).items()}
+    batch = {name: torch.from_numpy(values) for name, values in _padded(flat, lengths, pad_id, left).items()}
     if "labels" in features[0]:
         batch["labels"] = torch.tensor([row["labels"] for row in features])
     return batch
@@ -163,12 +172,15 @@ def feeds(
         flat = {"input_ids": np.concatenate([encoded.ids[span] for span in spans])}
         if encoded.types is not None:
             flat["token_type_ids"] = np.concatenate([encoded.types[span] for span in spans])
-        yield chosen, _padded(flat, lengths[chosen], encoded.pad_id)
+        yield chosen, _padded(flat, lengths[chosen], encoded.pad_id, encoded.left)
 
 
-def _padded(flat: Mapping[str, NDArray[Any]], lengths: NDArray[np.int64], pad_id: int) -> dict[str, NDArray[np.int64]]:
+def _padded(
+    flat: Mapping[str, NDArray[Any]], lengths: NDArray[np.int64], pad_id: int, left: bool
+) -> dict[str, NDArray[np.int64]]:
     """Rows that lie end to end, side by side: (tokens,) -> (rows, longest row)."""
     real = np.arange(lengths.max()) < lengths[:, None]
+    real = real[:, ::-1] if left else real
     batch = {"input_ids": np.full(real.shape, pad_id, np.int64), "attention_mask": real.astype(np.int64)}
     if "token_type_ids" in flat:
         batch["token_type_ids"] = np.zeros(real.shape, np.int64)

@@ -34,6 +34,8 @@ class Captured:
     """(b, h, t, s)."""
     entered: Tensor | None = None
     left: Tensor | None = None
+    read: int = 0
+    """The place of the token that the task head reads."""
     """(b, t, d) what the encoder puts out."""
 
     @property
@@ -48,13 +50,13 @@ class Captured:
 
     @property
     def sentence(self) -> Tensor:
-        """(b, d) the first token's state in what the encoder puts out.
+        """(b, d) the state, in what the encoder puts out, of the token that the task head reads: the first (XLNet: the last).
 
         Raises: RuntimeError if it was not asked for, or before the first forward pass.
         """
         if self.left is None:
             raise RuntimeError("no sentence was captured: ask for `sentence=True`, then call the model")
-        return self.left[:, 0]
+        return self.left[:, self.read]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -79,22 +81,26 @@ def capture(
     Of a layer without heads they are empty.
     Raises: InputError if the architecture is not known.
     """
-    captured, size, row = Captured(), head_size(model.config), family_of(model)
+    size, row = head_size(model.config), family_of(model)
+    captured = Captured(read=-1 if row.reads_last else 0)
     turns: list[tuple[Tensor, Tensor]] = []
     awaited: set[str] = set()
 
     def split(projected: Tensor) -> Tensor:
         return projected.reshape(*projected.shape[:-1], -1, size).transpose(1, 2)
 
+    def rows_first(states: Tensor) -> Tensor:
+        return states.transpose(0, 1) if row.tokens_first else states
+
     def start(_module: nn.Module, _args: Any) -> None:
         captured.clear()
 
     def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if captured.entered is None:
-            captured.entered = args[0] if args else kwargs["hidden_states"]
+            captured.entered = rows_first(args[0] if args else kwargs["hidden_states"])
 
     def leave(_module: nn.Module, _args: Any, output: Tensor | tuple[Tensor, ...]) -> None:
-        captured.hidden_states.append(output if isinstance(output, Tensor) else output[0])
+        captured.hidden_states.append(rows_first(output if isinstance(output, Tensor) else output[0]))
 
     def final(_module: nn.Module, _args: Any, output: Tensor) -> None:
         captured.hidden_states[-1] = output

@@ -157,7 +157,8 @@ def _config(folder: Path) -> PreTrainedConfig:
         config = CONFIG_MAPPING[name].from_dict({"name_or_path": str(folder), **keys})
     except Exception as error:  # transformers and huggingface_hub raise many kinds for a value that does not fit
         raise InputError(f"{where}: not a config of {name}: {_first_line(error)}") from error
-    family_of(config)
+    for key, value in family_of(config).fixed:
+        setattr(config, key, value)
     return config
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from compress.config.settings import Architecture
 from compress.encoders.family import Family
 from compress.encoders.modules import Embeddings, Extras, Parts
+from compress.encoders.xlnet import XLNET
 from compress.errors import InputError
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ _ALBERT = Family(
     shared_layers=True,
 )
 
-_ROWS = (_ALBERT, _BERT, _DEBERTA, _DISTILBERT, _ELECTRA, _ERNIE, _MODERNBERT, _MPNET, _ROBERTA, _XLM_ROBERTA)
+_ROWS = (_ALBERT, _BERT, _DEBERTA, _DISTILBERT, _ELECTRA, _ERNIE, _MODERNBERT, _MPNET, _ROBERTA, _XLM_ROBERTA, XLNET)
 
 FAMILIES: Mapping[str, Family] = {row.model_type: row for row in _ROWS}
 """All rows by name."""
@@ -262,8 +263,13 @@ def calls(config: PreTrainedConfig) -> int:
 
 
 def parts(model: PreTrainedModel) -> list[Parts]:
-    """The modules of every layer of `layers(model)`."""
+    """The modules of every layer of `layers(model)`.
+
+    Raises: InputError if this family's layers do not have them.
+    """
     row = family_of(model)
+    if reason := dict(row.refuses).get("prune"):
+        raise InputError(f"the inside of {row.model_type} layers cannot be read or cut: {reason}.")
     paths = [getattr(row, name) for name in Parts._fields]
     return [Parts(*(_share(layer, path) for path in paths)) for layer in layers(model)]
 
@@ -286,7 +292,7 @@ def embeddings(model: PreTrainedModel) -> Embeddings:
         position=cast("nn.Embedding | None", _find(root, row.position)),
         token_type=cast("nn.Embedding | None", _find(root, row.token_type)),
         task_type=cast("nn.Embedding | None", _find(root, row.task_type)),
-        norm=cast("nn.LayerNorm", root.get_submodule(row.embedding_norm)),
+        norm=cast("nn.LayerNorm | None", _find(root, row.embedding_norm)),
         projection=cast("nn.Linear | None", _find(root, row.projection)),
     )
 
@@ -308,7 +314,7 @@ def classifier(model: PreTrainedModel) -> list[nn.Linear]:
     """The Linears of the classification head, first to last, without the pooler; empty for a bare encoder.
 
     The first of `[pooler, *classifier]` that is there reads the last hidden state of the first token (ModernBERT: or the
-    mean of all).
+    mean of all; XLNet: of the last token).
     """
     found = (_find(model, path) for path in family_of(model).classifier)
     return [cast("nn.Linear", module) for module in found if module is not None]
@@ -431,4 +437,6 @@ def configured(
         raise InputError(
             f"`hidden: {hidden}` is not a multiple of `heads: {heads}`. Give both in the student's architecture."
         )
+    if row.head_key:
+        setattr(result, row.head_key, hidden // heads)
     return result

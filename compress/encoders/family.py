@@ -18,7 +18,7 @@ class Family:
     position: str | None = "embeddings.position_embeddings"
     token_type: str | None = "embeddings.token_type_embeddings"
     task_type: str | None = None
-    embedding_norm: str = "embeddings.LayerNorm"
+    embedding_norm: str | None = "embeddings.LayerNorm"
     projection: str | None = None
     pooler: str | None = None
     head_bias: str | None = None
@@ -58,6 +58,8 @@ class Family:
     layers_key: str = "num_hidden_layers"
     intermediate_key: str = "intermediate_size"
     embedding_key: str | None = None
+    head_key: str | None = None
+    """The width of a head, which is the hidden width by the heads."""
     follows: tuple[str, ...] = ()
     """Further widths that are the hidden width's."""
     requires: tuple[tuple[str, object], ...] = (("is_decoder", False), ("position_embedding_type", "absolute"))
@@ -66,6 +68,8 @@ class Family:
     """The same for keys that the config must have: left out, they mean something else."""
     usual: tuple[tuple[str, object], ...] = ()
     """Keys that a model from scratch gets beside those."""
+    fixed: tuple[tuple[str, object], ...] = ()
+    """Keys that a loaded model gets, whatever its config says: they change nothing in its answers."""
     one_a_layer: tuple[str, ...] = ()
     """Keys that list something for each layer."""
 
@@ -83,10 +87,39 @@ class Family:
     traced: bool = True
     """torch-pruning's dependency graph follows its Linears; else what this row names is cut."""
     refuses: tuple[tuple[str, str], ...] = ()
-    """What cannot be done with it, each with the reason: `pca` (a student's start) or `scratch` (a new teacher)."""
+    """What cannot be done with it, each with the reason: `pca` (a student's start), `scratch` (a new teacher), `prune`, or
+    `attention` (losses on the inside of attention). With the last two there are no `Parts` of its layers."""
     sdpa: bool = True
     """Its attention runs as one fused operation; else there is `eager` alone."""
     mask_as_given: bool = True
     """A mask of four dimensions is added to the attention scores as it is."""
+    tokens_first: bool = False
+    """Inside the encoder states are (tokens, rows, width)."""
+    reads_last: bool = False
+    """The task head reads the last token, so that rows are padded on the left."""
+    float_mask: bool = False
+    """An exported graph is traced with a mask of floats."""
     padding: int | None = None
     """The padding id that the code counts with, whatever the config says."""
+
+
+def unread(row: Family, loss: str, reads: str) -> str | None:
+    """Why a loss cannot read the inside of a family's models; None if it can, or reads something else."""
+    reason = dict(row.refuses).get("attention") if reads in ("attention_scores", "relations") else None
+    if reason is None:
+        return None
+    return f"the loss {loss} cannot read the attention of {row.model_type}: {reason}. Leave it out."
+
+
+def uncut(row: Family) -> str | None:
+    """Why nothing can be cut out of a family's models; None if it can."""
+    reason = dict(row.refuses).get("prune")
+    return f"a {row.model_type} model cannot be pruned: {reason}. Leave `prune` out." if reason else None
+
+
+def apart(student: Family, teacher: Family) -> str:
+    """Why nothing inside a student can be compared with its teacher, whose rows are padded on the other side."""
+    return (
+        f"a {student.model_type} student and a {teacher.model_type} teacher read other tokens, and nothing inside them "
+        "can be compared. Give losses on predictions."
+    )

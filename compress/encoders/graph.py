@@ -38,6 +38,8 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
     cast(PreTrainedModel, eager).set_attn_implementation("eager")
     if family_of(model).mask_as_given:
         base(cast(PreTrainedModel, eager)).register_forward_pre_hook(_spread, with_kwargs=True)
+    if family_of(model).float_mask:
+        base(cast(PreTrainedModel, eager)).register_forward_pre_hook(_floats, with_kwargs=True)
     names = family_of(model).inputs
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
     example["attention_mask"][0, 5:] = 0
@@ -66,6 +68,13 @@ def _spread(
     """Give an encoder the mask that its attention adds: three operators in place of some twenty that make it."""
     padded = ~inputs["attention_mask"][:, None, None, :].bool()
     return args, {**inputs, "attention_mask": torch.where(padded, torch.finfo(torch.float32).min, 0.0)}
+
+
+def _floats(
+    _encoder: nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give an encoder a mask of floats, as the exporter takes no `1.0 - mask` of integers."""
+    return args, {**inputs, "attention_mask": inputs["attention_mask"].float()}
 
 
 def read_graph(path: Path) -> onnx.ModelProto:

@@ -50,7 +50,8 @@ class Embeddings(NamedTuple):
     position: nn.Embedding | None
     token_type: nn.Embedding | None
     task_type: nn.Embedding | None
-    norm: nn.LayerNorm
+    norm: nn.LayerNorm | None
+    """Behind their sum (XLNet: none)."""
     projection: nn.Linear | None
     """(embedding width -> hidden), where the two differ (ELECTRA) or always (ALBERT)."""
 

@@ -223,6 +223,7 @@ def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor
             hooks.enter_context(module.register_forward_pre_hook(hook))
 
         norm = embeddings(student).norm
+        assert norm is not None  # families without one are refused
         at(norm, lambda inputs: fit_norm(norm, inputs, goals.embedded))
         for (index, name), (sums, states) in goals.normed.items():
             part = parts(student)[index]
@@ -276,7 +277,9 @@ def _watch(teacher: PreTrainedModel, batch: Mapping[str, Tensor], each: Callable
             for name in ("query", "output", "down", *NORMS):
                 record(getattr(part, name), inside, name)
             hooks.enter_context(layer.register_forward_hook(end))
-        record(embeddings(teacher).norm, outside, "norm")
+        norm = embeddings(teacher).norm
+        assert norm is not None  # families without one are refused
+        record(norm, outside, "norm")
         linears = head(teacher)
         for place, linear in enumerate(linears):
             record(linear, outside, str(place))

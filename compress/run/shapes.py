@@ -23,10 +23,11 @@ from compress.config.settings import (
 )
 from compress.config.source import KeyPath, dotted
 from compress.encoders import families, source
-from compress.encoders.family import Family
+from compress.encoders.family import Family, apart, uncut, unread
 from compress.encoders.start import evenly, refused
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.pruning import shares
+from compress.run.vocabulary import foreign
 
 
 class Outline(NamedTuple):
@@ -62,6 +63,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
             yield from _start(draft, path, student, own.architecture, teacher)
         starts = student is None or (student.model is None and student.start != "random")
         yield from _learning(draft, path, own.architecture, teacher.architecture, starts)
+        yield from _inside(draft, path, own.family, teacher.family)
         yield from _pruning(draft, (*path, "prune"), own)
 
 
@@ -255,6 +257,9 @@ def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architectur
 def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
     """What cannot be cut out of layers of the student's widths."""
     prune, family, shape = draft.part(Prune, path), families.FAMILIES.get(own.family or ""), own.architecture
+    if prune is not None and family is not None and (what := uncut(family)):
+        yield Problem(draft.document.where(path), what)
+        return
     if prune is not None and shape.hidden is not None:
         yield from _narrowing(draft, path, prune, shape.hidden, family)
     if prune is None or own.pruned:
@@ -340,6 +345,28 @@ def _mapping(
         yield Problem(draft.document.where(path), str(error))
 
 
+def _inside(draft: Draft, path: KeyPath, own: str | None, other: str | None) -> Iterator[Problem]:
+    """Losses on what is inside the two models, where that cannot be read or does not stand side by side."""
+    learned = draft.part(Distill, (*path, "distill"), ("losses", "phases"))
+    student, teacher = (families.FAMILIES.get(name or "") for name in (own, other))
+    # Of tokens that are known to be others it is said elsewhere.
+    sides = student and teacher and student.reads_last != teacher.reads_last and not _foreign(draft, path)
+    for key, loss in () if learned is None else learned.named.items():
+        reads = _reads(loss)
+        found = [what for row in (student, teacher) if row and reads and (what := unread(row, loss, reads))]
+        if not found and student and teacher and sides and reads not in (None, "labels", "logits"):
+            found = [apart(student, teacher)]
+        place = (int(part) if part.isdigit() else part for part in key.split("."))
+        yield from (Problem(draft.document.where((*path, "distill", *place)), what) for what in found[:1])
+
+
+def _foreign(draft: Draft, path: KeyPath) -> bool:
+    """Whether a student's tokens are known to be others than its teacher's."""
+    given = models(draft)
+    own, whole = given.get((*path, "model")), given.get(("teacher", "model"))
+    return own is not None and whole is not None and foreign(draft, own, whole)
+
+
 def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture) -> Iterator[Problem]:
     """Relation heads that widths cannot be divided into."""
     below = (*path, "distill")
@@ -365,3 +392,13 @@ def _takes(loss: str, option: str, *, foreign: bool = True) -> bool:
         return foreign
     functions = [node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]
     return any(option == key.arg for made in functions if made.name == loss for key in made.args.kwonlyargs)
+
+
+def _reads(loss: str) -> str | None:
+    """What a loss is marked to read, by its source; None for a third party's, which its stage finds out."""
+    file = registry.ROOT / "losses" / f"{loss}.py"
+    if not file.is_file():
+        return None
+    marks = (node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.keyword))
+    values = (mark.value for mark in marks if mark.arg == "reads")
+    return next((str(value.value) for value in values if isinstance(value, ast.Constant)), None)

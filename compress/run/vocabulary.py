@@ -24,7 +24,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
         learned = draft.part(Distill, (*path, "distill"), ("losses", "phases"))
         prune = draft.part(Prune, (*path, "prune"), ("vocabulary",))
         own = None if student is None else student.model
-        if own is not None and learned is not None and _foreign(draft, own, teacher.model):
+        if own is not None and learned is not None and foreign(draft, own, teacher.model):
             answers = [name for name in registry.LOSSES.names() if _compares(name) == "answers"]
             for key, loss in learned.named.items():
                 if _compares(loss) == "inside":
@@ -38,7 +38,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
                 yield Problem(draft.document.where((*path, "prune", "vocabulary", *below)), fault)
 
 
-def _foreign(draft: Draft, student: Model, teacher: Model) -> bool:
+def foreign(draft: Draft, student: Model, teacher: Model) -> bool:
     """Whether a student is known to have tokens that its teacher does not have."""
     if student.scratch is not None:  # is said elsewhere
         return False

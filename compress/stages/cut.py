@@ -151,7 +151,7 @@ class Cuts:
         order = torch.randperm(len(rows), generator=generator)[: self.asked.rows].tolist()
         order.sort(key=rows.lengths.tolist().__getitem__)
         return [
-            collate([rows[row] for row in order[begin : begin + BATCH]], rows.pad_id)
+            collate([rows[row] for row in order[begin : begin + BATCH]], rows.pad_id, left=rows.left)
             for begin in range(0, len(order), BATCH)
         ]
 

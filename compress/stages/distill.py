@@ -96,4 +96,4 @@ def _batches(rows: Encoded, seed: int) -> Iterator[dict[str, Tensor]]:
     """Training rows in a random order, for the statistics that first weights are made from."""
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:_START_ROWS].tolist()
     for begin in range(0, len(order), _START_BATCH):
-        yield collate([rows[row] for row in order[begin : begin + _START_BATCH]], rows.pad_id)
+        yield collate([rows[row] for row in order[begin : begin + _START_BATCH]], rows.pad_id, left=rows.left)

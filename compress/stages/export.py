@@ -18,7 +18,7 @@ from compress.errors import ParityError
 from compress.files import write_json
 from compress.stages.build import build, size_bytes, source
 from compress.stages.context import Context
-from compress.stages.material import called, encoded, labels_of, tokenizer_of
+from compress.stages.material import called, encoded, keep_tokenizer, labels_of, tokenizer_of
 from compress.targets import Export
 
 DESCRIPTION = "export.json"
@@ -151,7 +151,7 @@ def _companions(
     backend: Any = tokenizer.backend_tokenizer
     backend.no_truncation()  # `task.truncation` is for the script to follow: tokenizers know no head+tail
     backend.no_padding()
-    tokenizer.save_pretrained(context.out)
+    keep_tokenizer(tokenizer, model, context.out)
     model.config.save_pretrained(context.out)
     write_json(
         context.out / "preprocess.json",

@@ -14,6 +14,7 @@ from compress.config import settings
 from compress.data import pieces, sources
 from compress.data.batches import Encoded, encode
 from compress.encoders.families import family_of
+from compress.encoders.family import apart
 from compress.errors import InputError, Problem
 from compress.losses import PREDICTIONS
 from compress.pruning.vocabulary import entry_of
@@ -55,33 +56,42 @@ def lesson(
 ) -> Lesson:
     """The rows for a student that learns from a teacher.
 
-    A teacher of the same tokens reads the student's rows. If its tokens are others, it answers its own rows where only
-    answers are compared. Where the inside of the two is compared, their tokens must stand side by side: the teacher then
+    A teacher of the same tokens, and of the same side of padding, reads the student's rows. Otherwise it answers its own
+    rows where only answers are compared. Where the inside of the two is compared, their tokens must stand side by side: the teacher then
     reads the student's tokens, by its own numbers, which it must have.
-    Raises: InputError if it does not have them all; as `encoded`
+    Raises: InputError if it does not have them all, or if its rows are padded on the other side; as `encoded`
     """
     check_reach(teacher.model, task, "the teacher")
     reads = {key: LOSSES.load(name).reads for key, name in distill.named.items()}
     inner = [key for key in reads if reads[key] not in PREDICTIONS]
-    same = student.tokenizer.get_vocab() == teacher.tokenizer.get_vocab()
+    left, right = (family_of(reader.model).reads_last for reader in (student, teacher))
+    same = student.tokenizer.get_vocab() == teacher.tokenizer.get_vocab() and left == right
     models = (student.model, teacher.model) if same or inner else (student.model,)
     types = any("token_type_ids" in family_of(model).inputs for model in models)
     check_reach(student.model, task, called(context))
-    rows = encode(learned.rows, student.tokenizer, task, token_types=types)
+    if inner and left != right:
+        what = apart(family_of(student.model), family_of(teacher.model))
+        raise InputError([Problem(f"{_place(context)}.{key}", what) for key in inner])
+    rows = encode(learned.rows, student.tokenizer, task, token_types=types, left=left)
     watched = sources.load(task, context.root, "validation")
-    whole = Lesson(rows, encode(watched, student.tokenizer, task, token_types=types), learned.parts)
+    whole = Lesson(rows, encode(watched, student.tokenizer, task, token_types=types, left=left), learned.parts)
     if same or not {*reads.values()} - {"labels"}:
         return whole
     if not inner:
         types = "token_type_ids" in family_of(teacher.model).inputs
-        return whole._replace(heard=encode(learned.rows, teacher.tokenizer, task, token_types=types))
+        return whole._replace(heard=encode(learned.rows, teacher.tokenizer, task, token_types=types, left=right))
     numbers = pieces.translation(entry_of(student.tokenizer), entry_of(teacher.tokenizer))
     if numbers is None:
-        place = f"students.{context.name.partition('/')[2]}.distill"
+        place = _place(context)
         raise InputError([Problem(f"{place}.{key}", pieces.foreign(predictions())) for key in inner])
     table = torch.tensor(numbers)
     heard = replace(rows, ids=table.numpy()[rows.ids].astype(np.int32), pad_id=int(table[rows.pad_id]))
     return whole._replace(heard=heard, translate=table)
+
+
+def _place(context: Context) -> str:
+    """Where the pipeline says what the student of this stage learns."""
+    return f"students.{context.name.partition('/')[2]}.distill"
 
 
 def predictions() -> list[str]:

@@ -55,8 +55,9 @@ def encoded(
     """
     check_reach(model, task, name)
     rows = sources.load(task, root, split)
-    types = "token_type_ids" in family_of(model).inputs if types is None else types
-    return encode(rows, tokenizer, task, token_types=types)
+    row = family_of(model)
+    types = "token_type_ids" in row.inputs if types is None else types
+    return encode(rows, tokenizer, task, token_types=types, left=row.reads_last)
 
 
 def check_reach(model: PreTrainedModel, task: Task, name: str) -> None:
@@ -89,6 +90,14 @@ def session(context: Context) -> Session:
     return Session(context.work, context.seed, context.notify, context.tensorboard)
 
 
+def keep_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, folder: Path) -> None:
+    """Save a model's tokenizer, so that transformers asks it for the token types that the model was trained with."""
+    names = tokenizer.model_input_names
+    if "token_type_ids" in family_of(model).inputs and "token_type_ids" not in names:
+        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = [*names, "token_type_ids"]
+    tokenizer.save_pretrained(folder)
+
+
 def write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, history: History) -> None:
     """Write a model folder: config, weights, tokenizer, and how it was trained (times aside: they differ every time).
 
@@ -97,5 +106,5 @@ def write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
     if not place().is_main_process:
         return
     checkpoint.save(model, folder)
-    tokenizer.save_pretrained(folder)
+    keep_tokenizer(tokenizer, model, folder)
     write_json(folder / HISTORY, history.record())

@@ -18,6 +18,7 @@ from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
 from compress.encoders import checkpoint
+from compress.encoders.families import family_of, stored
 from compress.files import read_json, write_json
 from compress.report.record import REFERENCE, TEACHER, pack
 from compress.stages.context import Context
@@ -139,7 +140,15 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
 def _read(candidates: list[_Candidate], rows: Rows, task: settings.Task) -> dict[str, Encoded]:
     """The rows as each model reads them, by its own tokenizer; with token types, which sessions may leave aside."""
     folders = {candidate.model: candidate.folder for candidate in candidates}
-    return {model: encode(rows, tokenizer_of(folder), task, token_types=True) for model, folder in folders.items()}
+    return {
+        model: encode(rows, tokenizer_of(folder), task, token_types=True, left=_left(folder))
+        for model, folder in folders.items()
+    }
+
+
+def _left(folder: Path) -> bool:
+    """Whether the model of an exported folder has its rows padded on the left."""
+    return family_of(stored(read_json(folder / "config.json"))).reads_last
 
 
 def _candidates(needs: Needs) -> Iterator[_Candidate]:

@@ -14,6 +14,7 @@ from compress.config import settings
 from compress.data.batches import collate
 from compress.encoders import checkpoint
 from compress.encoders.families import embeddings, family_of, shape_of
+from compress.encoders.family import uncut
 from compress.encoders.reduction import factored, narrowed
 from compress.encoders.surgery import Masks
 from compress.errors import CompressError, InputError, Problem
@@ -69,6 +70,8 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     if asked is None:
         raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
+    if what := uncut(family_of(student)):
+        raise InputError([Problem(f"students.{context.name.partition('/')[2]}.prune", what)])
     own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
     if asked.vocabulary is not None:
         whole = Reader(copy.deepcopy(student), own.tokenizer)
@@ -112,7 +115,7 @@ def _narrowed(own: Reader, task: settings.Task, asked: settings.Prune, context: 
 
     def batches() -> Iterator[dict[str, Tensor]]:  # in a random order: only as many as fit are looked at
         for begin in range(0, len(order), BATCH):
-            batch = collate([rows[row] for row in order[begin : begin + BATCH]], rows.pad_id)
+            batch = collate([rows[row] for row in order[begin : begin + BATCH]], rows.pad_id, left=rows.left)
             yield {name: values for name, values in batch.items() if name in taken}
 
     where = "hidden"

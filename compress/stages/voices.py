@@ -75,5 +75,6 @@ def _answers(
 ) -> Tensor:
     """The logits of a model, which reads the rows by its own tokenizer."""
     model, tokenizer = checkpoint.load(folder), tokenizer_of(folder)
-    encoded = encode(rows, tokenizer, task, token_types="token_type_ids" in family_of(model).inputs)
+    row = family_of(model)
+    encoded = encode(rows, tokenizer, task, token_types="token_type_ids" in row.inputs, left=row.reads_last)
     return cached_logits(model, encoded, context.work, key, context.notify, precision=precision)

@@ -16,6 +16,7 @@ from compress.config.schedule import Schedule
 from compress.config.settings import Distill
 from compress.encoders.capture import Captured, capture
 from compress.encoders.families import calls, family_of, shape_of
+from compress.encoders.family import unread
 from compress.errors import InputError, Problem
 from compress.losses import Reads
 from compress.registry import LOSSES
@@ -221,6 +222,8 @@ class Distillation(nn.Module):
         if term.reads == "hidden_states":
             pairs = zip(self.projections, own.hidden_states, strict=True)
             states = [project(state) for project, state in pairs]
+            if family_of(self.student).reads_last:  # losses take the first token for the one that the head reads
+                return lambda layer, to: term(states[layer].flip(1), other.hidden_states[to].flip(1), mask.flip(1))
             return lambda layer, to: term(states[layer], other.hidden_states[to], mask)
         read: Callable[..., tuple[Any, Any]] = scores if term.reads == "attention_scores" else relations
 
@@ -288,5 +291,9 @@ def _check(
                     f"`relation_heads: {settings.relation_heads}` does not divide the {who}'s width, "
                     f"{whole_width(model.config)}."
                 )
+    for name, term in objective.terms.items():
+        families = [family_of(model) for model in (student, teacher) if model is not None]
+        reasons = [what for row in families if (what := unread(row, name, term.reads))]
+        found += reasons[:1]
     if found:
         raise InputError([Problem("distill", what) for what in found])

@@ -57,7 +57,7 @@ class States:
         self.pieces = pieces
         self.width = sum(piece.width for piece in pieces)
         self.lengths = rows.lengths
-        self.places = _places(rows.lengths)
+        self.places, self.left = _places(rows.lengths), rows.left
         self.stored = np.memmap(folder / STATES, np.float16, "r", shape=(int(rows.lengths.sum()), self.width))
         self.answered = np.fromfile(folder / LOGITS, np.float32).reshape(len(rows), -1)
 
@@ -70,13 +70,13 @@ class States:
 
         Shapes: index (n,), mask (n, tokens) -> as `Captured`, fp32 on the mask's device
         """
-        numbers = index.tolist()
+        numbers, real = index.tolist(), mask.bool().cpu().numpy()
         batch = np.zeros((len(numbers), mask.size(1), self.width), np.float16)
         for position, row in enumerate(numbers):
             length, begin = self.lengths[row], self.places[row]
-            batch[position, :length] = self.stored[begin : begin + length]
+            batch[position, real[position]] = self.stored[begin : begin + length]
         whole = torch.from_numpy(batch).to(mask.device).float()
-        inside, widths = Captured(), [piece.width for piece in self.pieces]
+        inside, widths = Captured(read=-1 if self.left else 0), [piece.width for piece in self.pieces]
         for piece, part in zip(self.pieces, torch.split(whole, widths, dim=-1), strict=True):
             tensor = part if piece.heads is None else part.view(*part.shape[:2], piece.heads, -1).transpose(1, 2)
             if piece.layer is None:
@@ -184,7 +184,7 @@ def _pieces(inside: Captured, layers: Collection[int]) -> list[Piece]:
         value = getattr(inside, each.name)
         if isinstance(value, Tensor):
             found.append(_piece(each.name, None, value))
-        elif value:
+        elif isinstance(value, list) and value:
             found += [_piece(each.name, layer, value[layer]) for layer in sorted(layers)]
     return found
 

@@ -115,7 +115,7 @@ class _Loop(Trainer):
 
     def batch(self, features: list[tuple[int, dict[str, Any]]]) -> dict[str, Tensor]:
         """One batch of numbered rows."""
-        made = collate([row for _, row in features], self.rows.pad_id)
+        made = collate([row for _, row in features], self.rows.pad_id, left=self.rows.left)
         if self.indexed:
             made["index"] = torch.tensor([number for number, _ in features])
         return made

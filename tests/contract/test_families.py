@@ -18,9 +18,11 @@ from compress.encoders import checkpoint, families
 from compress.encoders.capture import Captured, capture
 from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, masked
+from compress.errors import InputError
 
 HEADS, NEURONS, LAYERS = 4, 12, 3
 EVERY = pytest.mark.parametrize("family", families.FAMILIES)
+CUTTABLE = pytest.mark.parametrize("family", tiny.CUTTABLE)
 ATTENTIONS = pytest.mark.parametrize(
     ("family", "attention"),
     [
@@ -30,6 +32,16 @@ ATTENTIONS = pytest.mark.parametrize(
         if row.sdpa or kind == "eager"
     ],
 )
+CUT_ATTENTIONS = pytest.mark.parametrize(
+    ("family", "attention"), [pair for pair in ATTENTIONS.args[1] if pair[0] in tiny.CUTTABLE]
+)
+REFUSED = {
+    "deberta-v2": {"pca"},
+    "modernbert": {"pca"},
+    "mpnet": {"scratch"},
+    "xlnet": {"pca", "scratch", "prune", "attention"},
+}
+"""All that is refused of a family."""
 
 
 @cache
@@ -64,14 +76,37 @@ def masks(draw: st.DrawFn, layers: int) -> Masks:
 def test_a_row_names_every_module_that_holds_weights(family: str) -> None:
     built, found = model(family), families.embeddings(model(family))
     outside = [*found, *families.extras(built), families.pooler(built), *families.classifier(built)]
-    inside = [getattr(module, "linear", module) for parts in families.parts(built) for module in parts[1:]]
+    inside = [module for layer in families.layers(built) for module in layer.modules()]
+    if family in tiny.CUTTABLE:
+        inside = [getattr(module, "linear", module) for parts in families.parts(built) for module in parts[1:]]
+        assert len(families.parts(built)) == modules(family)
     kinds = (nn.Linear, nn.Embedding, nn.LayerNorm)
     named = {id(module) for module in (*inside, *outside) if isinstance(module, kinds)}
     assert named == {id(module) for module in built.modules() if isinstance(module, kinds)}
-    assert len(families.parts(built)) == len(families.layers(built)) == modules(family)
+    assert len(families.layers(built)) == modules(family)
+
+
+def test_what_is_refused_is_refused() -> None:
+    assert {name: {*dict(row.refuses)} for name, row in families.FAMILIES.items() if row.refuses} == REFUSED
+    for family in {*families.FAMILIES} - {*tiny.CUTTABLE}:
+        built, reason = model(family), dict(families.FAMILIES[family].refuses)["prune"]
+        for act in (families.parts, Masks.full):
+            with pytest.raises(InputError, match=f"the inside of {family} layers cannot be read or cut: {reason}"):
+                act(built)
 
 
 @EVERY
+def test_the_token_that_the_head_reads_is_never_padding(family: str) -> None:
+    """A row in a batch with longer ones is answered as alone, on whichever side it is padded."""
+    built = model(family)
+    batch = batch_of(built)
+    for row, mask in enumerate(batch["attention_mask"].bool()):
+        alone = {name: values[row : row + 1, mask] for name, values in batch.items()}
+        with torch.no_grad():
+            assert_close(built(**alone).logits[0], built(**batch).logits[row], rtol=0, atol=1e-5)
+
+
+@CUTTABLE
 def test_the_parts_have_the_widths_that_the_shape_says(family: str) -> None:
     built = model(family)
     shape, size = families.shape_of(built.config), families.head_size(built.config)
@@ -129,11 +164,13 @@ def test_another_shape_can_be_built(family: str) -> None:
     student = type(model(family))(config).eval()
     assert student(**batch_of(student)).logits.shape == (3, 3)
     assert families.shape_of(config) == (1, 24, (3,), (8,))
-    assert families.parts(student)[0].up.weight.shape == (8, 24)
+    neurons = [module for module in student.modules() if isinstance(module, nn.Linear) and 8 in module.weight.shape]
+    assert {module.weight.shape for module in neurons} <= {(8, 24), (24, 8), (16, 24)}
+    assert neurons
     assert families.shape_of(model(family).config).hidden == 32
 
 
-@ATTENTIONS
+@CUT_ATTENTIONS
 def test_captured_scores_give_the_attention_probabilities(family: str, attention: str) -> None:
     batch = batch_of(model(family))
     with torch.no_grad(), capture(model(family, attention), attention_scores=True) as captured:
@@ -186,7 +223,7 @@ def test_captured_states_are_those_of_transformers(family: str, attention: str) 
     assert_close(logits, official.logits, rtol=0, atol=0)
 
 
-@ATTENTIONS
+@CUT_ATTENTIONS
 def test_cutting_equals_masking(family: str, attention: str) -> None:
     built = model(family, attention)
     batch = batch_of(built)
@@ -202,7 +239,7 @@ def test_cutting_equals_masking(family: str, attention: str) -> None:
     check()
 
 
-@EVERY
+@CUTTABLE
 def test_a_cut_of_a_cut_is_one_cut(family: str) -> None:
     built, layers = model(family), modules(family)
     first = Masks((torch.tensor([True, False, True, True]),) * layers, (torch.arange(NEURONS) % 2 == 0,) * layers)
@@ -220,7 +257,7 @@ def test_a_cut_of_a_cut_is_one_cut(family: str) -> None:
         assert_close(twice(**batch).logits, expected, rtol=0, atol=1e-5)
 
 
-@EVERY
+@CUTTABLE
 def test_cutting_nothing_changes_nothing(family: str) -> None:
     built = model(family)
     same = cut(built, Masks.full(built))
@@ -229,7 +266,7 @@ def test_cutting_nothing_changes_nothing(family: str) -> None:
     assert_close(same.state_dict(), built.state_dict(), rtol=0, atol=0)
 
 
-@ATTENTIONS
+@CUT_ATTENTIONS
 def test_a_cut_model_survives_the_disk_and_trains_on(family: str, attention: str, tmp_path) -> None:
     built = model(family)
     full = Masks.full(built)

@@ -16,6 +16,7 @@ from compress.encoders import checkpoint
 from compress.encoders.families import FAMILIES, calls, configured, shape_of
 from compress.encoders.initialize import first_weights
 from compress.encoders.start import evenly
+from compress.encoders.surgery import Masks
 from compress.errors import CompressError
 from compress.run import shapes
 from compress.training.matching import Matching
@@ -59,6 +60,10 @@ STUDENTS: list[dict[str, Any]] = [
     {"architecture": {"hidden": 64}},
     {"architecture": {"hidden": 64}, "start": "layers"},
     {"architecture": {"hidden": 64}, "start": "random"},
+    {"architecture": {"layers": 1}, "distill": {"losses": {"attention": 1}}},
+    {"architecture": {"layers": 1}, "distill": {"losses": {"soft_label": 1, "minilm_relation": 1}}},
+    {"architecture": {"layers": 1}, "distill": {"losses": {"hidden_state": 1, "embedding": 1, "pkd": 1, "rkd": 1}}},
+    {"architecture": {"layers": 1}, "prune": {"heads": 0.5}},
 ]
 
 
@@ -81,6 +86,8 @@ def runs(student: Student, teacher: Any) -> bool:
             how = how.model_copy(update={"layer_mapping": layers})
         Matching(how.layer_mapping, own.layers, whole.layers)
         Distillation(made, teacher, how)
+        if student.prune is not None:
+            Masks.full(made)
     except CompressError:
         return False
     return True

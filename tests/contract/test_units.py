@@ -24,7 +24,7 @@ from compress.encoders.graph import export_graph, read_graph
 from compress.encoders.reduction import factored, narrowed
 from compress.encoders.surgery import Masks, cut
 
-EVERY = pytest.mark.parametrize("family", families.FAMILIES)
+EVERY = pytest.mark.parametrize("family", tiny.CUTTABLE)
 LAYERS, HIDDEN, RANK = 3, 20, 6
 
 
@@ -148,7 +148,7 @@ def test_the_graph_answers_as_the_model_and_holds_nothing_empty(family: str, tmp
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What transformers makes of each family's folder where compress is not there."""
     home = tmp_path_factory.mktemp("plain")
-    for family in families.FAMILIES:
+    for family in tiny.CUTTABLE:
         checkpoint.save(small(family), home / family)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     made = subprocess.run(
@@ -156,7 +156,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             sys.executable,
             "-I",
             Path(__file__).parents[1] / "plain.py",
-            *(home / family for family in families.FAMILIES),
+            *(home / family for family in tiny.CUTTABLE),
         ],
         capture_output=True,
         text=True,

@@ -138,17 +138,21 @@ def test_collate_pads_with_the_given_token():
     batch = collate([{"input_ids": [7]}, {"input_ids": [7, 8]}], 1)
     assert batch["input_ids"].tolist() == [[7, 1], [7, 8]]
     assert set(batch) == {"input_ids", "attention_mask"}
+    batch = collate([{"input_ids": [7]}, {"input_ids": [7, 8]}], 1, left=True)
+    assert batch["input_ids"].tolist() == [[1, 7], [7, 8]]
+    assert batch["attention_mask"].tolist() == [[0, 1], [1, 1]]
 
 
 @pytest.mark.parametrize("order", ["length", "given"])
 @pytest.mark.parametrize("limit", [None, 3, 100])
 @pytest.mark.parametrize("pair", [False, True])
-def test_feeds_hold_every_row_once_as_collate_does(tokenizer, order, limit, pair):
+@pytest.mark.parametrize("left", [False, True])
+def test_feeds_hold_every_row_once_as_collate_does(tokenizer, order, limit, pair, left):
     texts = ["good film", "on", "a very very dull movie", "off", "not bad", "light"]
-    encoded = encode(Rows(texts, texts[::-1] if pair else None, list(range(6))), tokenizer, task(pair))
+    encoded = encode(Rows(texts, texts[::-1] if pair else None, list(range(6))), tokenizer, task(pair), left=left)
     seen = []
     for rows, inputs in feeds(encoded, 2, order=order, limit=limit):
-        expected = collate([encoded[row] for row in rows], encoded.pad_id)
+        expected = collate([encoded[row] for row in rows], encoded.pad_id, left=left)
         del expected["labels"]
         assert set(inputs) == set(expected)
         for name, values in inputs.items():

@@ -9,9 +9,11 @@ from torch.testing import assert_close
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForMaskedLM,
     PreTrainedModel,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from compress.encoders import checkpoint, source
 from compress.encoders.families import FAMILIES, base, classifier, extras, parts, pooler
@@ -44,8 +46,12 @@ def edit(folder: Path, **changes: object) -> None:
     (folder / "config.json").write_text(json.dumps(entry))
 
 
-@EVERY
-@pytest.mark.parametrize("make", [tiny.model, pruned])
+MADE = pytest.mark.parametrize(
+    ("family", "make"), [*((name, tiny.model) for name in FAMILIES), *((name, pruned) for name in tiny.CUTTABLE)]
+)
+
+
+@MADE
 def test_the_same_weights_give_the_same_bytes(family: str, make, tmp_path: Path) -> None:
     checkpoint.save(make(family), tmp_path / "one")
     checkpoint.save(checkpoint.load(tmp_path / "one", attention="eager"), tmp_path / "two")
@@ -190,7 +196,8 @@ def test_a_bare_encoder_gets_a_new_head(family: str, tmp_path: Path, capfd, capl
 
 @EVERY
 def test_the_new_head_follows_the_seed(family: str, tmp_path: Path) -> None:
-    checkpoint.save(AutoModelForMaskedLM.from_config(tiny.model(family).config), tmp_path)
+    kind = AutoModelForMaskedLM if family in MODEL_FOR_MASKED_LM_MAPPING_NAMES else AutoModelForCausalLM
+    checkpoint.save(kind.from_config(tiny.model(family).config), tmp_path)
 
     def head(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(seed)
@@ -204,8 +211,7 @@ def test_the_new_head_follows_the_seed(family: str, tmp_path: Path) -> None:
     assert all(0.01 < weight.std() < 0.03 for weight in head(1))
 
 
-@EVERY
-@pytest.mark.parametrize("make", [tiny.model, pruned])
+@MADE
 @pytest.mark.parametrize(("labels", "kept"), [(LABELS, True), (("yes", "maybe", "no"), False), (("no", "yes"), False)])
 def test_a_head_is_kept_for_its_own_labels_only(family: str, make, labels, kept: bool, tmp_path: Path) -> None:
     trained = make(family)

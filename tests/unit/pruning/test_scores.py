@@ -5,7 +5,7 @@ import tiny
 import torch
 from torch.nn import functional
 
-from compress.encoders.families import FAMILIES, parts
+from compress.encoders.families import parts
 from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, scaled
 from compress.errors import CompressError, UnknownName
@@ -17,7 +17,7 @@ def labelled(model, rows=3, seed=0):
     return {**tiny.batch(model, rows=rows, seed=seed), "labels": torch.arange(rows) % 3}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", tiny.CUTTABLE)
 def test_gradients_are_those_of_each_sample_alone(family):
     model = tiny.model(family)
     batch = labelled(model)
@@ -55,7 +55,7 @@ def test_batches_may_be_cut_anywhere():
     torch.testing.assert_close(whole, pieces)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", tiny.CUTTABLE)
 def test_magnitude_sums_a_units_weights(family):
     model = tiny.model(family)
     scores = unit_scores(model, [], "magnitude")

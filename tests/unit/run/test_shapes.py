@@ -184,6 +184,19 @@ def problems(path: Path, *sets: str) -> list[str]:
             "teacher.model.scratch.family: a mpnet model cannot be made from scratch: its code counts positions by",
         ),
         (
+            "teacher.model.scratch.family=xlnet",
+            "a xlnet model cannot be made from scratch: a learned vocabulary begins",
+        ),
+        (
+            "teacher.model.scratch.family=xlnet",
+            "students.small.prune: a xlnet model cannot be pruned: its queries, keys",
+        ),
+        ("teacher.model.scratch.family=xlnet", "students.narrow.start: a xlnet student cannot start by `pca`: its"),
+        (
+            "teacher.model.scratch.family=xlnet",
+            "students.narrow.distill.losses.attention: the loss attention cannot read the attention of xlnet: its queries",
+        ),
+        (
             "teacher.model.scratch.family=deberta-v2",
             "students.narrow.start: a deberta-v2 student cannot start by `pca`: its queries and keys meet distances too",
         ),
@@ -243,7 +256,7 @@ def test_a_config_that_is_here_tells_the_shape(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "xlnet"}, "teacher.model: the architecture `xlnet` is not known."),
+        ({"model_type": "bart"}, "teacher.model: the architecture `bart` is not known."),
         ({"position_embedding_type": "relative_key"}, "teacher.model: a bert model with `position_embedding_type"),
         ({"compress": {"heads": 1}}, "teacher.model: the `compress` entry of config.json"),
         (
@@ -289,6 +302,27 @@ def test_a_student_of_its_own_weights_is_checked_by_their_config(tmp_path: Path)
         "students.small.prune.multiple",
         "task.max_length",
     ]
+
+
+def test_only_answers_are_compared_where_rows_are_padded_on_different_sides(tmp_path: Path) -> None:
+    path, here = project.write(tmp_path), tmp_path / "here"
+    here.mkdir()
+    (here / "config.json").write_text('{"model_type": "xlnet"}')
+    (here / "model.safetensors").write_bytes(b"")
+    own = ["students.small.model={folder: here}", "students.small.prune=null"]
+    assert problems(path, *own, "students.small.distill.losses={soft_label: 1, hard_label: 1}") == []
+    inside = "students.small.distill.phases=[{losses: {soft_label: 1, rkd: 1}}]"
+    (known,) = problems(path, *own, inside)
+    assert "distill.phases.0.losses.rkd: compares the inside of both models token by token" in known
+    hub = "teacher.use=bert-base"  # whose tokens are not here
+    found = problems(path, *own, inside, hub)
+    assert sum("distill.phases.0.losses.rkd: " in line for line in found) == 1
+    assert any("losses.rkd: a xlnet student and a bert teacher read other tokens" in line for line in found)
+
+
+@pytest.mark.parametrize("name", LOSSES.names())
+def test_what_a_loss_is_marked_to_read_is_known_by_its_source(name: str) -> None:
+    assert shapes._reads(name) == LOSSES.load(name).reads
 
 
 @pytest.mark.parametrize("name", LOSSES.names())

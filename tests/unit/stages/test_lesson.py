@@ -66,6 +66,28 @@ def test_where_only_answers_are_compared_each_reads_its_own_rows(task: settings.
     assert read_by(task, student, teacher, learns("hard_label"), context).heard is None
 
 
+@pytest.mark.parametrize(
+    ("student", "teacher"), [("xlnet", "bert"), ("bert", "xlnet"), ("xlnet", "xlnet"), ("bert", "bert")]
+)
+def test_each_has_its_rows_padded_on_its_own_side(
+    student: str, teacher: str, task: settings.Task, context: Context
+) -> None:
+    tokens = "albert"  # the same ones: only the sides differ
+    own, other = reader(tokens, student), reader(tokens, teacher)
+    read = read_by(task, own, other, learns("soft_label"), context)
+    heard = read.heard or read.rows
+    sides = [one == "xlnet" for one in (student, teacher)]
+    assert [read.rows.left, heard.left] == sides
+    assert read.validation.left == sides[0]
+    assert read.rows.part([1, 0]).left == sides[0]
+    assert (read.heard is None) == (student == teacher)
+    if student == teacher:
+        read_by(task, own, other, learns("hidden_state"), context)
+        return
+    with pytest.raises(InputError, match=rf"tiny.distill.losses.hidden_state: a {student} student and a {teacher}"):
+        read_by(task, own, other, learns("soft_label", "hidden_state"), context)
+
+
 def test_the_inside_needs_tokens_that_the_teacher_has(task: settings.Task, context: Context) -> None:
     with pytest.raises(InputError) as caught:
         read_by(

@@ -75,6 +75,8 @@ def test_test_rows_among_the_unlabelled_ones_count_as_seen(tmp_path: Path) -> No
 def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: measure._Candidate) -> None:
     tiny.tokenizer(tmp_path / "teacher")
     spelling.tokenizer("bert").save_pretrained(tmp_path / "student")
+    tiny.model().config.save_pretrained(tmp_path / "teacher")
+    tiny.model("xlnet").config.save_pretrained(tmp_path / "student")
     candidates = [
         candidate._replace(model=name, folder=tmp_path / folder)
         for name, folder in (("teacher", "teacher"), ("one", "student"), ("two", "teacher"))
@@ -86,6 +88,7 @@ def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: measure._Can
         own = AutoTokenizer.from_pretrained(tmp_path / folder)
         assert read[model][0]["input_ids"] == own(rows.texts[0])["input_ids"]
         assert read[model].labels.tolist() == [1, 0]
+    assert [read[model].left for model in read] == [False, True, False]
     assert len(read["one"][0]["input_ids"]) != len(read["two"][0]["input_ids"])
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from compress.config.settings import Architecture, Distill
-from compress.encoders.families import FAMILIES, configured, parts
-from compress.encoders.rows import linear_of
+from compress.encoders.families import FAMILIES, configured, layers
+from compress.encoders.family import unread
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, UnknownName
 from compress.mappings import Matrix
@@ -36,21 +36,48 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_every_family_learns_by_every_loss(family: str, hidden: int) -> None:
     student, teacher = tiny.model(family, layers=2, hidden=hidden, seed=1), tiny.model(family, layers=4)
     before = copy.deepcopy(teacher.state_dict())
-    objective = Distillation(student, teacher, settings()).train()
+    losses = {name: 1.0 for name in ALL if not unread(FAMILIES[family], name, LOSSES.load(name).reads)}
+    objective = Distillation(student, teacher, settings(losses=losses)).train()
     result = objective(**tiny.batch(student), labels=LABELS)
     result["loss"].backward()
-    assert set(result["parts"]) == set(ALL)
+    assert set(result["parts"]) == set(losses)
     assert all(part.isfinite() and part > 0 for part in result["parts"].values())
     torch.testing.assert_close(result["loss"], sum(result["parts"].values()), check_dtype=False)
     gradients = {name for name, weight in objective.named_parameters() if weight.grad is not None}
     assert {name.split(".")[0] for name in gradients} == {"student"} | (
         {"projections", "embedding_projection"} if hidden == 16 else set()
     )
-    assert linear_of(parts(student)[0].query).weight.grad is not None
+    first = [weight for name, weight in layers(student)[0].named_parameters() if "weight" in name]
+    assert first
+    assert all(weight.grad is not None for weight in first)
     assert all(weight.grad is None for weight in teacher.parameters())
     assert not teacher.training
     assert same(before, teacher.state_dict())
     assert not any("teacher" in name for name in objective.state_dict())
+
+
+def test_losses_on_the_inside_of_attention_that_cannot_be_read_are_refused_one_by_one() -> None:
+    model = tiny.model("xlnet")
+    with pytest.raises(InputError, match="cannot read the attention of xlnet: its queries") as caught:
+        Distillation(model, model, settings())
+    assert [problem.what.split()[2] for problem in caught.value.problems] == ["attention", "minilm_relation"]
+
+
+def test_the_sentence_is_the_token_that_the_head_reads() -> None:
+    """All of a row moved but its last token: to `pkd` nothing is missing, to `hidden_state` there is."""
+    teacher = tiny.model("xlnet")
+    own, rows = settings(losses={"pkd": 1.0, "hidden_state": 1.0}, layer_mapping=(0, 1)), tiny.batch(teacher)
+    objective = Distillation(still(copy.deepcopy(teacher)), teacher, own).train()
+
+    def elsewhere(_module: object, _args: object, output: Any) -> Any:
+        moved = output[0].clone()
+        moved[:-1] += 1
+        return (moved, *output[1:])
+
+    layers(objective.student)[1].register_forward_hook(elsewhere)
+    found = objective(**rows, labels=LABELS)["parts"]
+    assert found["pkd"] < 1e-5
+    assert found["hidden_state"] > 0.1
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
@@ -242,7 +269,7 @@ def still(model: Any) -> Any:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    for layer in model.bert.encoder.layer:
+    for layer in model.bert.encoder.layer if model.config.model_type == "bert" else ():
         layer.attention.self.dropout.p = 0.0
     return model
 
