@@ -188,11 +188,11 @@ def _recovering(
 
 def _recovery(distill: settings.Distill, recover: settings.Recover) -> settings.Distill:
     """What the student learned last, by the recovery's training settings: a phase before it prepared what is there."""
-    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data"}
+    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data", "fake_quantize"}
     if recover.epochs >= PASSES:
         kept.add("cache")
     own = distill.trainings[-1].model_dump(include=kept, by_alias=True)
-    return settings.Distill(**own, **recover.model_dump())
+    return settings.Distill(**own | recover.model_dump(exclude_none=True))
 
 
 def _shares(

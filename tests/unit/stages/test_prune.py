@@ -124,6 +124,23 @@ def test_the_recovery_learns_as_the_distillation_did() -> None:
     assert (found.relation_heads, found.epochs) == (4, 2)
 
 
+@pytest.mark.parametrize(
+    ("phases", "own", "expected"),
+    [
+        ([], None, "int8"),
+        ([], False, False),
+        ([{}, {"fake_quantize": False}], None, False),
+        ([{}, {"fake_quantize": False}], "int8", "int8"),
+    ],
+)
+def test_the_recovery_rounds_as_the_last_phase_unless_it_says_itself(
+    phases: list[dict[str, object]], own: object, expected: object
+) -> None:
+    distill = settings.Distill.model_validate({"fake_quantize": "int8", "phases": tuple(phases)})
+    found = prune._recovery(distill, settings.Recover.model_validate({"fake_quantize": own}))
+    assert found.fake_quantize == expected
+
+
 def test_without_recovery_nothing_is_trained_and_the_history_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
