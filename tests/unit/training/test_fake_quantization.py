@@ -1,6 +1,5 @@
 """Training as the INT8 export computes."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import graphs
@@ -10,13 +9,15 @@ import tiny
 import torch
 from torch import nn
 from torch.testing import assert_close
+from transformers import PreTrainedModel
 
 from compress.data.batches import Encoded
+from compress.encoders.graph import export_graph
+from compress.encoders.reduction import factored
+from compress.encoders.surgery import Masks, cut
 from compress.quantization.dynamic import dynamic
 from compress.training.compact import CompactEmbedding, compacted
 from compress.training.fake_quantization import fake_quantized
-
-Make = Callable[..., Encoded]
 
 
 def traces(model: nn.Module) -> list[str]:
@@ -37,12 +38,28 @@ def traces(model: nn.Module) -> list[str]:
 )
 def test_it_answers_as_the_int8_export(family: str, uneven: bool, tmp_path: Path) -> None:
     model = graphs.model(family, uneven=uneven)
-    dynamic(graphs.graph(family, uneven=uneven), tmp_path / "int8.onnx", list)
+    check_answers(model, graphs.graph(family, uneven=uneven), tmp_path)
+
+
+def test_it_answers_as_the_int8_export_of_what_blocks_and_a_rank_are_left(tmp_path: Path) -> None:
+    whole = tiny.model(layers=3)
+    whole = factored(whole, 8, torch.ones(tiny.VOCABULARY), [tiny.batch(whole)])
+    masks = Masks.full(whole)
+    masks.neurons[0][:] = False
+    masks.heads[2][:] = False
+    model = cut(whole, masks)
+    export_graph(model, tmp_path / "model.onnx")
+    check_answers(model, tmp_path / "model.onnx", tmp_path)
+
+
+def check_answers(model: PreTrainedModel, graph: Path, folder: Path) -> None:
+    """See that a model rounds as its export does, and as before after that."""
+    dynamic(graph, folder / "int8.onnx", list)
     batch = tiny.batch(model, rows=6, length=10)
     alone = []
     for row, length in enumerate(batch["attention_mask"].sum(1)):
         feed = {name: values[row : row + 1, :length].numpy() for name, values in batch.items()}
-        alone.append(graphs.answers(tmp_path / "int8.onnx", feed)[0])
+        alone.append(graphs.answers(folder / "int8.onnx", feed)[0])
     exported = torch.tensor(np.stack(alone))
     with torch.no_grad():
         plain = model(**batch).logits
@@ -51,7 +68,7 @@ def test_it_answers_as_the_int8_export(family: str, uneven: bool, tmp_path: Path
         again = model(**batch).logits
     assert (fake - exported).abs().mean() < 0.3 * (plain - exported).abs().mean()
     assert torch.equal(again, plain)
-    assert not traces(model)
+    assert traces(model) == []
 
 
 def test_nothing_is_left_after_an_error_and_names_stay() -> None:
@@ -61,7 +78,7 @@ def test_nothing_is_left_after_an_error_and_names_stay() -> None:
         assert set(model.state_dict()) == names
     with pytest.raises(IndexError), fake_quantized(model):
         model(input_ids=torch.tensor([[10_000]]), attention_mask=torch.ones(1, 1).long())
-    assert not traces(model)
+    assert traces(model) == []
 
 
 def test_gradients_pass_the_rounding() -> None:
@@ -91,8 +108,11 @@ def test_padding_and_other_rows_change_nothing() -> None:
         assert_close(model(**batch).logits[2:], model(**short).logits, rtol=1e-4, atol=1e-5)
 
 
-def test_absent_tokens_count_in_the_tables_range(rows: Make) -> None:
+@pytest.mark.parametrize("rank", [None, 8])
+def test_absent_tokens_count_in_the_tables_range(rank: int | None) -> None:
     model = tiny.model()
+    if rank is not None:
+        model = factored(model, rank, torch.ones(tiny.VOCABULARY), [tiny.batch(model)])
     with torch.no_grad():
         model.get_input_embeddings().weight[99] *= 20
     batch = {name: values % 50 for name, values in tiny.batch(model).items()}
@@ -101,6 +121,7 @@ def test_absent_tokens_count_in_the_tables_range(rows: Make) -> None:
         whole = model(**batch).logits
     with compacted(model, (part,)):
         assert isinstance(model.get_input_embeddings(), CompactEmbedding)
+        assert len(model.get_input_embeddings().weight) == 50
         with torch.no_grad(), fake_quantized(model):
             assert_close(model(**batch).logits, whole)
         plain = model(**batch).logits
