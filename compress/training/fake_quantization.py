@@ -130,8 +130,9 @@ def _embedded(module: nn.Embedding | CompactEmbedding, ids: Tensor) -> Tensor:
         rows = functional.embedding(ids, module.weight, module.padding_idx)
     step, least = _steps(low, high)
     rounded = _rounded(rows, step, least, least + UNSIGNED) * step
-    factored = isinstance(module, CompactEmbedding | FactoredEmbedding)
-    return cast("Tensor", module.projection(rounded)) if factored else rounded
+    if isinstance(module, CompactEmbedding | FactoredEmbedding):
+        return cast("Tensor", module.projection(rounded))
+    return rounded
 
 
 def _steps(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
