@@ -72,17 +72,12 @@ class _Call:
         self.left = dict.fromkeys(self.narrow, self.times)
 
     def linear(self, module: nn.Linear, states: Tensor) -> Tensor:
-        """What a Linear answers in integers: the product of both roundings, times both steps, plus the bias.
+        """What a Linear answers to rounded inputs.
 
         Shapes: (n, tokens, in) or (n, in) -> the same with `out`
         """
         step, least = _steps(*self.bounds(module, states.detach()))
-        weight = module.weight
-        scale = _nonzero(weight.detach().abs().amax(1) / SIGNED)
-        whole = _rounded(states, step, least, least + UNSIGNED)
-        product = functional.linear(whole, _rounded(weight, scale[:, None], -SIGNED, SIGNED))
-        answers = product * (step * scale)
-        return (answers if module.bias is None else answers + module.bias).to(product.dtype)
+        return _product(module, _rounded(states, step, least, least + UNSIGNED), step)
 
     def bounds(self, module: nn.Linear, states: Tensor) -> tuple[Tensor, Tensor]:
         """The smallest and the largest value that an export would scale together.
@@ -129,10 +124,19 @@ def _embedded(module: nn.Embedding | CompactEmbedding, ids: Tensor) -> Tensor:
     else:
         rows = functional.embedding(ids, module.weight, module.padding_idx)
     step, least = _steps(low, high)
-    rounded = _rounded(rows, step, least, least + UNSIGNED) * step
-    if isinstance(module, CompactEmbedding | FactoredEmbedding):
-        return cast("Tensor", module.projection(rounded))
-    return rounded
+    whole = _rounded(rows, step, least, least + UNSIGNED)
+    projection = module.projection if isinstance(module, CompactEmbedding | FactoredEmbedding) else None
+    # The export multiplies the table's integers as they are.
+    return _product(projection, whole, step) if isinstance(projection, nn.Linear) else whole * step
+
+
+def _product(module: nn.Linear, whole: Tensor, step: Tensor) -> Tensor:
+    """The product of a Linear's inputs, in whole steps, with its rounded weights, times both steps, plus the bias."""
+    weight = module.weight
+    scale = _nonzero(weight.detach().abs().amax(1) / SIGNED)
+    product = functional.linear(whole, _rounded(weight, scale[:, None], -SIGNED, SIGNED))
+    answers = product * (step * scale)
+    return (answers if module.bias is None else answers + module.bias).to(product.dtype)
 
 
 def _steps(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
