@@ -90,7 +90,10 @@ def _sentence(fault: Any, group: type[BaseModel] | None, key: str, path: KeyPath
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         return f"{shown} is {_bound(context)}.{meaning}"
     if kind in ("literal_error", "enum"):
-        allowed = [option.strip().strip("'") for option in str(context["expected"]).replace(" or ", ",").split(",")]
+        allowed = [
+            option.strip().strip("'").replace("False", "false")
+            for option in str(context["expected"]).replace(" or ", ",").split(",")
+        ]
         near = get_close_matches(str(seen), allowed, n=1, cutoff=0.6)
         hint = f" Did you mean `{near[0]}`?" if near else ""
         return f"{shown} is not allowed.{hint} Give one of: {', '.join(allowed)}."

@@ -25,6 +25,8 @@ from compress.registry import TASKS
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Origin = Literal["train", "unlabelled", "augmented"]
 """Where rows that a student learns from come from."""
+Rounding = Literal["int8", False]
+"""Whose rounding a student computes with in training, if any."""
 
 
 def _listed(value: Any) -> Any:
@@ -281,6 +283,8 @@ class Learning(Train):
     """Teachers whose logits are learned from, with their weights in the average: `teacher`, and names of the pipeline's `teachers`. Inner states are always those of `teacher`."""
     data: Annotated[Origins, BeforeValidator(_listed, json_schema_input_type=Origin | Origins)] | None = None
     """Rows it learns from, passed over together in each epoch: `train`, `unlabelled` (those of `task.data`), `augmented` (those of `augment`); all that the pipeline has if left out. Only `train` rows have labels."""
+    fake_quantize: Rounding = False
+    """`int8`: in training, and when it is validated, the student rounds weights and activations as its INT8 export by the recipe `dynamic` will; it is stored unrounded."""
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -347,6 +351,8 @@ class Recover(Train):
 
     epochs: Annotated[float, Field(gt=0)] = 1
     """Passes over the training rows."""
+    fake_quantize: Rounding | None = None
+    """As in `distill`; what that, or its last phase, says if left out."""
 
 
 class Between(Train):

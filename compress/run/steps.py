@@ -187,7 +187,7 @@ def _prune(loaded: Loaded, name: str, student: Student) -> Step:
                 "distill",
                 keys=(
                     *("losses", "layer_mapping", "temperature", "relation_heads"),
-                    *("teachers", "data", "phases", "cache"),
+                    *("teachers", "data", "fake_quantize", "phases", "cache"),
                 ),
             ),
             **called,

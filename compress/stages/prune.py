@@ -159,12 +159,13 @@ def _learning(distill: settings.Distill, asked: settings.Prune) -> settings.Dist
     after = [asked.between] * (asked.steps - 1) + ([asked.recover] if asked.recover is not None else [])
     if not after:
         return None
-    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data"}
+    kept = {"losses", "layer_mapping", "temperature", "relation_heads", "teachers", "data", "fake_quantize"}
     if sum(training.epochs for training in after) >= PASSES:
         kept.add("cache")
     own = distill.trainings[-1].model_dump(include=kept, by_alias=True)
-    phases = tuple(settings.Phase(**training.model_dump()) for training in after) if len(after) > 1 else ()
-    return settings.Distill(**own, **after[-1].model_dump(), phases=phases)
+    each = [own | training.model_dump(exclude_none=True) for training in after]
+    phases = tuple(settings.Phase(**{key: one[key] for key in one if key != "cache"}) for one in each)
+    return settings.Distill(**each[-1], phases=phases if len(phases) > 1 else ())
 
 
 def _structure(before: PreTrainedModel, after: PreTrainedModel, asked: settings.Prune) -> dict[str, object]:

@@ -20,12 +20,16 @@ class CompactEmbedding(nn.Module):
     """A word embedding that has only the rows of some tokens; it answers for them as the whole one does."""
 
     place: Tensor
+    absent: Tensor
+    """(2,) the smallest and the largest value of all other tokens' embeddings."""
 
     def __init__(self, whole: nn.Embedding, tokens: Tensor) -> None:
         super().__init__()
         place = torch.zeros(whole.num_embeddings, dtype=torch.long, device=whole.weight.device)
         place[tokens] = torch.arange(len(tokens), device=whole.weight.device)
         self.register_buffer("place", place, persistent=False)
+        others = torch.ones_like(place, dtype=torch.bool).index_fill_(0, tokens, False)
+        self.register_buffer("absent", torch.stack(whole.weight.detach()[others].aminmax()), persistent=False)
         self.weight = nn.Parameter(whole.weight.detach()[tokens], requires_grad=whole.weight.requires_grad)
         self.padding = None if whole.padding_idx is None else int(place[whole.padding_idx])
         self.projection = whole.projection if isinstance(whole, FactoredEmbedding) else nn.Identity()

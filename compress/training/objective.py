@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from compress.encoders.family import unread
 from compress.errors import InputError, Problem
 from compress.losses import Reads
 from compress.registry import LOSSES
+from compress.training.fake_quantization import fake_quantized
 from compress.training.heads import Heads, common_heads, relations, scores, whole_width
 from compress.training.matching import Compare, Matching
 from compress.training.precision import halved
@@ -53,7 +55,8 @@ class Distillation(nn.Module):
     mode the logits alone. A loss on layers is the sum over the student's layers, each against the teacher layers that
     `layer_mapping` gives it. Narrower or wider student states are first multiplied by a learned matrix. Of attention,
     those heads are compared that both kept of the same original ones; if there are none, the averages over heads, or
-    the relations of all heads together; a layer that lost all its heads is left out. Weights and temperatures that are scheduled move with `advance`.
+    the relations of all heads together; a layer that lost all its heads is left out. With `fake_quantize` the student
+    answers as its INT8 export will, in eval mode too. Weights and temperatures that are scheduled move with `advance`.
 
     The teacher is no part of the module: it is neither trained nor saved. It is put into eval mode, and follows the
     batches to their device. It is not called when all that is read of it is given: its `teacher_logits` (rows, classes),
@@ -154,10 +157,11 @@ class Distillation(nn.Module):
 
         Shapes: input_ids, attention_mask and token_type_ids (n, tokens), labels and index (n,) -> loss (), logits (n, classes)
         """
-        if not self.training:
-            return {"logits": _run(self.student, inputs)}
-        with capture(self.student, **self.inner) as own:
-            logits = _run(self.student, inputs)
+        with fake_quantized(self.student) if self.settings.fake_quantize else nullcontext():
+            if not self.training:
+                return {"logits": _run(self.student, inputs)}
+            with capture(self.student, **self.inner) as own:
+                logits = _run(self.student, inputs)
         other, targets = self._ask_teacher(inputs, index)
         parts = {
             name: self._part(name, term, (logits, own), (targets, other), labels, inputs["attention_mask"])

@@ -284,6 +284,14 @@ def test_each_key_of_a_phase_counts_by_itself(tmp_path: Path) -> None:
     assert reasons(planned(tmp_path), "distill/narrow") == (expected,)
 
 
+def test_the_recovery_is_done_anew_if_the_student_rounds(done: Path) -> None:
+    sets = ["students.small.distill.fake_quantize=int8"]
+    make(planned(done, *sets), ["distill/small"])  # which comes out the same
+    assert 'students.small.distill.fake_quantize false -> "int8"' in reasons(planned(done, *sets), "prune/small")[0]
+    sets.append("students.small.prune.recover={fake_quantize: false}")
+    assert len(reasons(planned(done, *sets), "prune/small")) == 2
+
+
 def test_a_programs_code_counts_where_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write(tmp_path)
     plugin.install(

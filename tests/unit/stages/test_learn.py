@@ -69,6 +69,17 @@ def test_without_room_the_teacher_runs_live_for_good(tmp_path: Path) -> None:
     assert [news for news in told if not news[1]] == [(0, 0, history.notes[0])]
 
 
+def test_phases_round_each_as_they_say(tmp_path: Path) -> None:
+    _, plain = learned(tmp_path / "plain", precision="fp32", phases=[{}, {}])
+    _, late = learned(tmp_path / "late", precision="fp32", phases=[{}, {"fake_quantize": "int8"}])
+    _, both = learned(tmp_path / "both", precision="fp32", phases=[{}, {}], fake_quantize="int8")
+    weights = [next(weight for name, weight in found.items() if "query" in name) for found in (plain, late, both)]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[1], weights[2])
+    torch.testing.assert_close(weights[2], weights[0], rtol=0, atol=0.01)
+    assert plain.keys() == late.keys() == both.keys()
+
+
 def test_one_pass_stores_nothing(tmp_path: Path) -> None:
     history, _ = learned(tmp_path, losses=INNER, cache={"budget_gb": 1}, epochs=1.5)
     assert "less than 2 passes" in history.notes[0]

@@ -137,6 +137,24 @@ def test_between_several_cuts_the_same_is_learned() -> None:
     assert [each.epochs for each in found.trainings] == [0.25, 0.25]
 
 
+@pytest.mark.parametrize(
+    ("phases", "own", "expected"),
+    [
+        ([], None, "int8"),
+        ([], False, False),
+        ([{}, {"fake_quantize": False}], None, False),
+        ([{}, {"fake_quantize": False}], "int8", "int8"),
+    ],
+)
+def test_the_recovery_rounds_as_the_last_phase_unless_it_says_itself(
+    phases: list[dict[str, object]], own: object, expected: object
+) -> None:
+    distill = settings.Distill.model_validate({"fake_quantize": "int8", "phases": tuple(phases)})
+    found = prune._learning(distill, settings.Prune.model_validate({"heads": 0.5, "recover": {"fake_quantize": own}}))
+    assert found is not None
+    assert found.fake_quantize == expected
+
+
 def test_without_recovery_nothing_is_trained_and_the_history_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

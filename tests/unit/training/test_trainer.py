@@ -30,6 +30,11 @@ def distillation() -> nn.Module:
     return Distillation(tiny.model(hidden=16, seed=1), tiny.model(), Distill(losses=losses))
 
 
+def rounded() -> nn.Module:
+    how = Distill(losses={"soft_label": 1.0, "hidden_state": 1.0, "attention": 1.0}, fake_quantize="int8")
+    return Distillation(tiny.model(hidden=16, seed=1), tiny.model(), how)
+
+
 def scheduled() -> nn.Module:
     losses = {
         "soft_label": {"from": 0, "to": 1},
@@ -78,7 +83,7 @@ def test_it_learns_and_tells(rows: Make, tmp_path: Path, capfd: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("make", [model, distillation])
+@pytest.mark.parametrize("make", [model, distillation, rounded])
 def test_the_same_again(make: Callable[[], nn.Module], precision: str, rows: Make, tmp_path: Path) -> None:
     one, other = make(), make()
     history = trained(one, rows, tmp_path / "one", precision=precision)
@@ -97,6 +102,7 @@ def test_the_same_again(make: Callable[[], nn.Module], precision: str, rows: Mak
         (distillation, 9, 4),
         (distillation, 7, None),
         (scheduled, 7, 3),
+        (rounded, 7, None),
         (model, 2, 4),
     ],
 )
