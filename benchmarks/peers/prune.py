@@ -123,7 +123,7 @@ def main() -> None:
     size = model.config.hidden_size // model.config.num_attention_heads
     found = {
         "heads": [layer.attention.self.query.out_features // size for layer in layers],
-        "neurons": [layer.intermediate.dense.out_features for layer in layers],
+        "neurons": [layer.intermediate.dense.weight.size(0) for layer in layers],  # TextPruner leaves `out_features`
         "accuracies": [right(model, file) for file in task["judged"]],
         "seconds": wall,
         "processor": used,
