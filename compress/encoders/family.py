@@ -117,6 +117,13 @@ def uncut(row: Family) -> str | None:
     return f"a {row.model_type} model cannot be pruned: {reason}. Leave `prune` out." if reason else None
 
 
+def unrounded(row: Family) -> str | None:
+    """Why a family's student cannot compute with the rounding of an INT8 export; None if it can."""
+    if dict(row.refuses).get("prune") is None:
+        return None
+    return f"`fake_quantize` rounds what Linears take and give, and a {row.model_type} layer has no such parts. Leave it out."
+
+
 def apart(student: Family, teacher: Family) -> str:
     """Why nothing inside a student can be compared with its teacher, whose rows are padded on the other side."""
     return (

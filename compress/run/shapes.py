@@ -23,7 +23,7 @@ from compress.config.settings import (
 )
 from compress.config.source import KeyPath, dotted
 from compress.encoders import families, source
-from compress.encoders.family import Family, apart, uncut, unread
+from compress.encoders.family import Family, apart, uncut, unread, unrounded
 from compress.encoders.start import evenly, refused
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.pruning import shares
@@ -349,6 +349,10 @@ def _inside(draft: Draft, path: KeyPath, own: str | None, other: str | None) -> 
     """Losses on what is inside the two models, where that cannot be read or does not stand side by side."""
     learned = draft.part(Distill, (*path, "distill"), ("losses", "phases"))
     student, teacher = (families.FAMILIES.get(name or "") for name in (own, other))
+    for group in ((*path, "distill"), *draft.phases(path)):
+        rounding = draft.part(Learning, group, ("fake_quantize",))
+        if student and rounding is not None and rounding.fake_quantize and (what := unrounded(student)):
+            yield Problem(draft.document.where((*group, "fake_quantize")), what)
     # Of tokens that are known to be others it is said elsewhere.
     sides = student and teacher and student.reads_last != teacher.reads_last and not _foreign(draft, path)
     for key, loss in () if learned is None else learned.named.items():

@@ -17,7 +17,7 @@ from compress.config.schedule import Schedule
 from compress.config.settings import Distill
 from compress.encoders.capture import Captured, capture
 from compress.encoders.families import calls, family_of, shape_of
-from compress.encoders.family import unread
+from compress.encoders.family import unread, unrounded
 from compress.errors import InputError, Problem
 from compress.losses import Reads
 from compress.registry import LOSSES
@@ -299,5 +299,7 @@ def _check(
         families = [family_of(model) for model in (student, teacher) if model is not None]
         reasons = [what for row in families if (what := unread(row, name, term.reads))]
         found += reasons[:1]
+    if settings.fake_quantize and (what := unrounded(family_of(student))):
+        found.append(what)
     if found:
         raise InputError([Problem("distill", what) for what in found])

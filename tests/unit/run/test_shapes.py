@@ -366,3 +366,13 @@ def test_a_pruned_students_layers_differ_and_are_left_to_the_cut(tmp_path: Path)
     here = folder(tmp_path / "here", compress=entry)
     cut = "prune: {heads: 0.4, neurons: 0.7}"
     assert problems(path, f"students.small={{use: one-layer, model: {{folder: {here}}}, {cut}}}") == []
+
+
+def test_rounding_needs_linears(tmp_path: Path) -> None:
+    sets = ["teacher.model.scratch.family=xlnet", "students.small.distill.fake_quantize=int8"]
+    with pytest.raises(InputError) as error:
+        checks.load(project.write(tmp_path), sets)
+    found = [str(problem) for problem in error.value.problems]
+    assert any("students.small.distill.fake_quantize: `fake_quantize` rounds what Linears" in one for one in found), (
+        found
+    )

@@ -11,13 +11,16 @@ from torch import nn
 from torch.testing import assert_close
 from transformers import PreTrainedModel
 
+from compress.config.settings import Distill
 from compress.data.batches import Encoded
 from compress.encoders.graph import export_graph
 from compress.encoders.reduction import factored
 from compress.encoders.surgery import Masks, cut
+from compress.errors import InputError
 from compress.quantization.dynamic import dynamic
 from compress.training.compact import CompactEmbedding, compacted
 from compress.training.fake_quantization import fake_quantized
+from compress.training.objective import Distillation
 
 
 def traces(model: nn.Module) -> list[str]:
@@ -145,3 +148,8 @@ def test_products_in_bf16_are_those_of_integers() -> None:
     hook.remove()
     assert found[1].dtype == torch.bfloat16
     assert_close(found[1].float(), found[0], rtol=2**-7, atol=2**-7)
+
+
+def test_a_family_without_such_linears_is_refused_before_the_training() -> None:
+    with pytest.raises(InputError, match="a xlnet layer has no such parts"):
+        Distillation(tiny.model("xlnet"), tiny.model("xlnet"), Distill(fake_quantize="int8"))
