@@ -71,7 +71,7 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
         raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
     teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
     if what := uncut(family_of(student)):
-        raise InputError([Problem(f"students.{context.name.partition('/')[2]}.prune", what)])
+        raise InputError([Problem(_key(context), what)])
     own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
     if asked.vocabulary is not None:
         whole = Reader(copy.deepcopy(student), own.tokenizer)
