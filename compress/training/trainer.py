@@ -21,6 +21,7 @@ from transformers.utils import logging
 
 from compress.config import settings
 from compress.data.batches import Encoded, collate
+from compress.encoders.processor import quick
 from compress.errors import InputError, NotAvailable, TrainingFailed
 from compress.training import checkpoints, precision
 from compress.training.compact import compacted
@@ -51,7 +52,8 @@ def train(module: nn.Module, rows: Encoded, validation: Encoded, settings: setti
             raise InputError(f"there are no {name} rows.")
     verbosity, before = logging.get_verbosity(), next(module.parameters()).device
     try:
-        with compacted(module, (rows, validation)):
+        parts = (module, *(getattr(module, name, None) for name in ("student", "teacher")))
+        with compacted(module, (rows, validation)), quick(*parts):
             loop = _Loop(module, rows, validation, settings, session)
             with precision.repeatable(loop.args.device, loop.precision):
                 return loop.run()
