@@ -115,10 +115,10 @@ def _augment(loaded: Loaded) -> Iterator[Step]:
         settings={"task": loaded.settings.task, "augment": augment},
         keys={
             **_at("task", keys=("text", "text_pair")),
-            **_at("augment", keys=("copies", "replace", "candidates")),
+            **_at("augment", keys=("copies", "joined", "replace", "candidates")),
             **_at("seed"),
         },
-        inputs={} if augment.masked_lm else {"teacher": "teacher"},
+        inputs={} if augment.masked_lm or not augment.copies else {"teacher": "teacher"},
         splits=("train", "validation", "test"),
         weights=(("augment", "masked_lm"),) if augment.masked_lm else (),
         packages=_TORCH,

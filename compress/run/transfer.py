@@ -15,6 +15,7 @@ from compress.config.settings import (
     Learning,
     Model,
     Origin,
+    Task,
     declared,
 )
 from compress.config.source import KeyPath
@@ -33,6 +34,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
     if data is None:
         return
     there = declared(data.unlabelled is not None, augment)
+    yield from _pairs(draft)
     for name in draft.students:
         path: KeyPath = ("students", name, "distill")
         for group in (path, *draft.phases(path[:-1])):
@@ -96,6 +98,16 @@ def _language_model(draft: Draft) -> Iterator[Problem]:
                     yield Problem(where, f"{folder}: {fault}")
         except InputError as error:
             yield Problem(where, str(error))
+
+
+def _pairs(draft: Draft) -> Iterator[Problem]:
+    """Joined rows of a task whose rows are two texts."""
+    task, augment = draft.part(Task, ("task",)), draft.part(Augment, ("augment",))
+    if task is not None and task.text_pair is not None and augment is not None and augment.joined:
+        yield Problem(
+            draft.document.where(("augment", "joined")),
+            "joins single texts, and a row of this task has two. Leave it out; `copies` replaces words in both.",
+        )
 
 
 def _unfit(config: dict[str, object]) -> str | None:

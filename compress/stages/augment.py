@@ -1,4 +1,4 @@
-"""Make new rows of the training rows by replacing words."""
+"""Make new rows of the training rows by replacing words and by joining texts."""
 
 import json
 from collections import Counter
@@ -55,21 +55,31 @@ class _Row(NamedTuple):
 
 
 def augment(settings: Settings, needs: Needs, context: Context) -> None:
-    """Copy every training row `copies` times, each word replaced with probability `replace` by one of its candidates.
+    """Copy every training row `copies` times, words replaced, and join `joined` pairs of training texts.
+
+    In a copy each word is replaced with probability `replace` by one of its candidates.
 
     A word of one piece takes those that the masked language model finds likely in its place; a word of several pieces or
     beyond the model's reach, or every word if there is no such model, those with the nearest embeddings among the words
     of the training rows.
-    Copies in which nothing changed are left out, and so are those with the text of a training, validation or test row
-    or of an earlier copy. What is drawn depends on the seed and the row alone.
-    Writes `augmented.jsonl`: the texts and the number of the training row, from 0; and `augmentation.json`, the counts.
+    A joined row is the texts of two training rows drawn at random, a space between them.
+    Copies in which nothing changed are left out, and so are new rows with the text of a training, validation or test row
+    or of an earlier new row. What is drawn depends on the seed and the row alone.
+    Writes `augmented.jsonl`: the texts and the number of the training row, from 0, or the two numbers; and
+    `augmentation.json`, the counts.
     Source: Jiao et al. 2020, arXiv:1909.10351, section 3.2 and algorithm 1. Differs from its program in that no list of
     English stop words is spared, and that several words of a long row are masked at a time.
     Raises: InputError if there is no tokenizer or language model that can be read, or no row comes out
     """
     task, asked = settings.task, settings.augment
     given = {split: sources.load(task, context.root, split) for split in sources.SPLITS}
-    rows = given["train"]
+    if asked.copies:
+        _replace(given["train"], asked, needs, context)
+    _gather(given, asked, context)
+
+
+def _replace(rows: Rows, asked: settings.Augment, needs: Needs, context: Context) -> None:
+    """Save the copies of all training rows, part by part."""
     model, tokenizer = _model(asked, needs, context)
     here = place().device
     exact = chosen("auto", here)
@@ -83,7 +93,6 @@ def augment(settings: Settings, needs: Needs, context: Context) -> None:
                 made = _copies(read, start, nearest, proposer, asked, context.seed)
                 write_text(path, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in made))
             context.notify(min(start + PART, len(rows)), len(rows), "words are replaced")
-    _join(given, asked, context)
 
 
 def _model(asked: settings.Augment, needs: Needs, context: Context) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -192,34 +201,50 @@ def _candidates(
     return found
 
 
-def _join(given: Mapping[sources.Split, Rows], asked: settings.Augment, context: Context) -> None:
-    """Write the rows of all parts that are like no other row, and the counts."""
+def _pairs(rows: Rows, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """So many rows that are two training rows, one after the other."""
+    generator = np.random.default_rng((seed, len(rows)))
+    for _ in range(count):
+        one, other = map(int, generator.choice(len(rows), 2, replace=False))
+        yield {"rows": [one, other], "text": f"{rows.texts[one]} {rows.texts[other]}"}
+
+
+def _copied(rows: Rows, context: Context) -> Iterator[dict[str, Any]]:
+    """The saved copies."""
+    for start in range(0, len(rows), PART):
+        for line in _part(context, start).read_text(encoding="utf-8").split("\n")[:-1]:
+            yield json.loads(line)
+
+
+def _gather(given: Mapping[sources.Split, Rows], asked: settings.Augment, context: Context) -> None:
+    """Write the new rows that are like no other row, and the counts."""
     rows = given["train"]
     learned = set(sources.folded(rows))
     judged = {*chain(*(sources.folded(given[split]) for split in ("validation", "test")))}
     counts, lines = Counter[str](), []
-    for start in range(0, len(rows), PART):
-        for line in _part(context, start).read_text(encoding="utf-8").split("\n")[:-1]:
-            row = json.loads(line)
-            counts["changed"] += 1
-            key = _key(row)
-            if key in judged or key in learned:
-                counts["judged" if key in judged else "learned"] += 1
-                continue
-            learned.add(key)
+    for row in chain(_copied(rows, context) if asked.copies else (), _pairs(rows, asked.joined, context.seed)):
+        kind = "joined" if "rows" in row else "changed"
+        counts[kind] += 1
+        key = _key(row)
+        if key in judged or key in learned:
+            counts["judged" if key in judged else "learned"] += 1
+            continue
+        learned.add(key)
+        if kind == "changed":
             counts.update({name: row.pop(name) for name in ("words", "replaced")})
-            lines.append(json.dumps(row, ensure_ascii=False))
+        lines.append(json.dumps(row, ensure_ascii=False))
     if not lines:
-        raise InputError("augment: no new row came out. Raise `augment.replace` or `copies`, or leave out `augment`.")
+        raise InputError("augment: no new row came out. Raise `replace`, `copies` or `joined`, or leave out `augment`.")
     write_text(context.out / AUGMENTED, "\n".join(lines) + "\n")
     summary = {
         "rows": len(lines),
         "training_rows": len(rows),
         "words": counts["words"],
         "replaced": counts["replaced"],
+        "joined": asked.joined,
         "left_out": {
             "unchanged": asked.copies * len(rows) - counts["changed"],
-            "like_a_training_row_or_another_copy": counts["learned"],
+            "like_a_training_row_or_another_new_row": counts["learned"],
             "like_a_validation_or_test_row": counts["judged"],
         },
     }

@@ -104,11 +104,15 @@ def _stages(needs: Needs) -> Iterator[Stage]:
 
 
 def _augmented(made: Mapping[str, Any]) -> str:
-    out = made["left_out"]
+    out, ways = made["left_out"], []
+    if made["words"]:
+        ways.append(f"{made['replaced'] / made['words']:.0%} of the words of copies replaced")
+    if made["joined"]:
+        ways.append(f"{made['joined']:,} of two rows joined")
     return (
-        f"{made['rows']:,} new rows from {made['training_rows']:,}, {made['replaced'] / made['words']:.0%} of their words "
-        f"replaced; left out {out['unchanged']:,} that came out unchanged, {out['like_a_training_row_or_another_copy']:,} "
-        f"like a training row or each other, {out['like_a_validation_or_test_row']:,} like a validation or test row"
+        f"{made['rows']:,} new rows from {made['training_rows']:,}: {', '.join(ways)}; left out {out['unchanged']:,} "
+        f"that came out unchanged, {out['like_a_training_row_or_another_new_row']:,} like a training row or each other, "
+        f"{out['like_a_validation_or_test_row']:,} like a validation or test row"
     )
 
 

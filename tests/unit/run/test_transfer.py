@@ -46,6 +46,10 @@ def lm(folder: Path, **config: object) -> str:
         ([AUGMENT, "students.small.distill={losses: {hard_label: 1}, data: [augmented]}"], "the augmented rows have none."),
         ([MORE, API, "students.small.distill.teachers={api: 1}"], "students.small.distill.teachers: `api` is a file of answers to the training rows, and this training reads unlabelled rows too. Give `data: [train]`"),
         (["augment.replace=0"], "augment.replace: `0` is not above 0"),
+        (["augment={copies: 0}"], "augment: makes no rows: give `copies`, `joined` or both."),
+        (["augment={copies: 0, joined: 5, replace: 0.5}"], "augment: `replace`, `candidates` and `masked_lm` say how words are replaced"),
+        (["augment.joined=-1"], "augment.joined: `-1`"),
+        (["augment.joined=5", "task.type=text-pair-classification", "task.text_pair=text"], "augment.joined: joins single texts, and a row of this task has two."),
         (["augment.copys=2"], "no such key. Did you mean `copies`?"),
         (["augment.masked_lm={scratch: {architecture: {layers: 1, hidden: 4, heads: 1, intermediate: 4}}}"], "a model of random weights proposes nothing."),
         (["augment.masked_lm={folder: nowhere}"], "augment.masked_lm: the model's weights are not here: there is no folder"),
@@ -126,6 +130,11 @@ def test_a_language_model_makes_the_step_independent_of_the_teacher(path: Path, 
     done(path, asked)
     (tmp_path / "lm" / "model.safetensors").write_bytes(b"other")
     assert waiting(path, asked) == {"augment": ("the pretrained weights of augment.masked_lm changed",)}
+
+
+def test_joined_rows_need_no_teacher(path: Path) -> None:
+    plan = Plan(load(path, ["augment={copies: 0, joined: 5}"]))
+    assert next(step for step in plan.steps if step.name == "augment").needed == ()
 
 
 def test_settings_and_rows_make_their_readers_run(path: Path) -> None:

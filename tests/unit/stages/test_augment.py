@@ -97,6 +97,25 @@ def test_the_seed_decides(folder: Path) -> None:
     assert made(folder, asked, work="third", out="seeded", seed=1) != first
 
 
+def test_joined_rows_are_two_training_rows(folder: Path) -> None:
+    rows = made(folder, Augment(copies=0, joined=20))
+    assert 10 < len(rows) <= 20
+    assert all(row["text"] == f"{TRAIN[row['rows'][0]]} {TRAIN[row['rows'][1]]}" for row in rows)
+    assert all(row["rows"][0] != row["rows"][1] for row in rows)
+    counts = summary(folder)
+    assert counts["rows"] + sum(counts["left_out"].values()) == counts["joined"] == 20
+    assert made(folder, Augment(copies=0, joined=20), out="again") == rows
+    assert made(folder, Augment(copies=0, joined=20), out="seeded", seed=1) != rows
+
+
+def test_copies_and_joined_rows_stand_in_one_file(folder: Path) -> None:
+    copies = made(folder, Augment(copies=2))
+    both = made(folder, Augment(copies=2, joined=5), work="both", out="together")
+    assert both[: len(copies)] == copies
+    assert all("rows" in row for row in both[len(copies) :])
+    assert len(both) > len(copies)
+
+
 @pytest.mark.parametrize("proposed", [False, True])
 def test_an_interruption_changes_nothing(folder: Path, proposed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Augment(copies=3, masked_lm=language_model(folder) if proposed else None)

@@ -33,9 +33,10 @@ def test_phases_and_notes_are_told(tmp_path: Path) -> None:
 
 
 def test_the_counts_of_an_augmentation_are_told() -> None:
-    left_out = {"unchanged": 5, "like_a_training_row_or_another_copy": 1, "like_a_validation_or_test_row": 2}
-    made = {"rows": 1220, "training_rows": 640, "words": 700, "replaced": 350, "left_out": left_out}
-    assert report._augmented(made) == (
-        "1,220 new rows from 640, 50% of their words replaced; left out 5 that came out unchanged, 1 like a training row "
-        "or each other, 2 like a validation or test row"
-    )
+    left_out = {"unchanged": 5, "like_a_training_row_or_another_new_row": 1, "like_a_validation_or_test_row": 2}
+    counts = {"rows": 1220, "training_rows": 640, "left_out": left_out}
+    out = "left out 5 that came out unchanged, 1 like a training row or each other, 2 like a validation or test row"
+    copies = report._augmented({**counts, "words": 700, "replaced": 350, "joined": 0})
+    assert copies == f"1,220 new rows from 640: 50% of the words of copies replaced; {out}"
+    joined = report._augmented({**counts, "words": 0, "replaced": 0, "joined": 1228})
+    assert joined == f"1,220 new rows from 640: 1,228 of two rows joined; {out}"
