@@ -368,16 +368,16 @@ def _sized(value: Any) -> Any:
 
 
 class KeptTokens(Settings):
-    """Which tokens a student keeps. Left empty: those of the training rows.
+    """Which tokens a student keeps. Left empty: those of the rows it learned from.
 
     Those that any text needs to be spelled stay whatever is asked: special tokens and the smallest pieces, single
     characters or bytes.
     """
 
     size: Annotated[int, Field(ge=64)] | None = None
-    """Number of tokens kept: those that any text needs, then the most frequent ones of the training rows."""
+    """Number of tokens kept: those that any text needs, then the most frequent ones of the rows it learned from."""
     min_frequency: Positive | None = None
-    """Tokens that are seen less often in the training rows go; with `size` alone, unseen ones may fill it up."""
+    """Tokens that are seen less often in the rows it learned from go; with `size` alone, unseen ones may fill it up."""
 
 
 Kept = Annotated[float, Field(gt=0, lt=1)]
@@ -444,13 +444,13 @@ class Prune(Settings):
     neurons: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of all feed-forward neurons that is removed."""
     vocabulary: Annotated[KeptTokens, BeforeValidator(_sized, json_schema_input_type=int | KeptTokens)] | None = None
-    """Which tokens are kept: a number of them, `{size, min_frequency}`, or `{}` for those of the training rows."""
+    """Which tokens are kept: a number of them, `{size, min_frequency}`, or `{}` for those of the rows it learned from."""
     target: Target | None = None
     """What the cut is to reach, in place of `heads` and `neurons`: heads and neurons are chosen together for it."""
     blocks: bool = False
     """With a `target`: a layer may lose its whole attention block or its whole feed-forward block."""
     hidden: Positive | None = None
-    """Hidden width kept: the states' principal directions on training rows; heads keep the width they have."""
+    """Hidden width kept: the states' principal directions on rows it learned from; heads keep the width they have."""
     embedding_rank: Positive | None = None
     """Rank kept of the word embeddings: their table becomes the product of two small ones."""
     importance: str = "fisher"

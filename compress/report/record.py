@@ -230,7 +230,7 @@ class Vocabulary(Closed):
     after: Count
     """Tokens kept."""
     train: Share
-    """Share of the tokens of the training rows, special ones aside, that are still whole; the others are spelled in pieces."""
+    """Share of the tokens of the rows that were learned from, special ones aside, that are still whole; the others are spelled in pieces."""
     validation: Share
     """The same of the validation rows."""
 

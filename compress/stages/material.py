@@ -53,8 +53,20 @@ def encoded(
     `types` says whether the rows have token types; if left out, they have if the model takes some.
     Raises: InputError if the model does not reach `task.max_length`, or if the tokenizer does not fit.
     """
+    return as_read(sources.load(task, root, split), task, tokenizer, model, name, types=types)
+
+
+def as_read(
+    rows: sources.Rows,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    name: str,
+    *,
+    types: bool | None = None,
+) -> Encoded:
+    """Rows as the model, called `name` in errors, takes them; `types` and errors as in `encoded`."""
     check_reach(model, task, name)
-    rows = sources.load(task, root, split)
     row = family_of(model)
     types = "token_type_ids" in row.inputs if types is None else types
     return encode(rows, tokenizer, task, token_types=types, left=row.reads_last)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from compress.config import settings
 from compress.data.batches import collate
+from compress.data.sources import Rows
 from compress.encoders import checkpoint
 from compress.encoders.families import embeddings, family_of, shape_of
 from compress.encoders.family import uncut
@@ -23,7 +24,7 @@ from compress.stages.context import Context
 from compress.stages.cut import BATCH, Cuts
 from compress.stages.learn import PASSES, learn
 from compress.stages.lesson import Reader, lesson
-from compress.stages.material import called, encoded, labels_of, tokenizer_of, write
+from compress.stages.material import as_read, called, labels_of, tokenizer_of, write
 from compress.stages.start import mapped_to_start
 from compress.stages.transfer import transfer
 from compress.stages.vocabulary import fewer_tokens
@@ -73,11 +74,12 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     if what := uncut(family_of(student)):
         raise InputError([Problem(_key(context), what)])
     own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
+    learned = transfer(settings.task, settings.student.distill, needs.augmented, context.root).rows
     if asked.vocabulary is not None:
         whole = Reader(copy.deepcopy(student), own.tokenizer)
-        own, vocabulary = fewer_tokens(whole, asked.vocabulary, settings.task, context)
+        own, vocabulary = fewer_tokens(whole, asked.vocabulary, learned, settings.task, context)
     train = _training(settings, asked, needs, teacher, own, context)
-    own = _narrowed(own, settings.task, asked, context)
+    own = _narrowed(own, learned, settings.task, asked, context)
     cuts = None
     if asked.heads or asked.neurons or asked.target:
         cuts = Cuts(student, own, settings.task, asked, _key(context), context)
@@ -104,12 +106,13 @@ def _key(context: Context) -> str:
     return f"students.{context.name.partition('/')[2]}.prune"
 
 
-def _narrowed(own: Reader, task: settings.Task, asked: settings.Prune, context: Context) -> Reader:
-    """The student with fewer hidden dimensions and word embeddings of a lower rank, as far as they are asked for."""
+def _narrowed(own: Reader, learned: Rows, task: settings.Task, asked: settings.Prune, context: Context) -> Reader:
+    """The student with fewer hidden dimensions and word embeddings of a lower rank, as far as they are asked for; both
+    are chosen on the rows it learned from."""
     if asked.hidden is None and asked.embedding_rank is None:
         return own
     student, tokenizer = own
-    rows = encoded("train", task, context.root, tokenizer, student, called(context))
+    rows = as_read(learned, task, tokenizer, student, called(context))
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(context.seed)).tolist()[:_NARROWING_ROWS]
     taken = family_of(student).inputs
 

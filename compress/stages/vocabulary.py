@@ -5,23 +5,24 @@ from transformers import PreTrainedTokenizerBase
 
 from compress.config import settings
 from compress.data.batches import Encoded
+from compress.data.sources import Rows
 from compress.errors import InputError, Problem
 from compress.pruning.vocabulary import choose, shrink, shrunk
 from compress.stages.context import Context
 from compress.stages.lesson import Reader
-from compress.stages.material import called, encoded
+from compress.stages.material import as_read, called, encoded
 
 
 def fewer_tokens(
-    student: Reader, asked: settings.KeptTokens, task: settings.Task, context: Context
+    student: Reader, asked: settings.KeptTokens, learned: Rows, task: settings.Task, context: Context
 ) -> tuple[Reader, dict[str, float]]:
-    """The student, its model changed in place, with fewer tokens; how many it had and has, and the share of the tokens
-    in the rows that are still whole.
+    """The student, its model changed in place, with fewer tokens of the rows it learned from; how many it had and has,
+    and the share of the tokens in these and in the validation rows that are still whole.
 
     Raises: InputError if so many tokens cannot be kept; as `encoded`
     """
     model, tokenizer = student
-    train = encoded("train", task, context.root, tokenizer, model, called(context))
+    train = as_read(learned, task, tokenizer, model, called(context))
     validation = encoded("validation", task, context.root, tokenizer, model, called(context))
     try:
         kept = choose(tokenizer, np.bincount(train.ids), asked)

@@ -26,7 +26,8 @@ def pruned(folder: Path, monkeypatch: pytest.MonkeyPatch, family: str = "bert", 
     checkpoint.save(tiny.model(family), folder / "model")
     tiny.tokenizer(folder / "model")
     (folder / "rows.tsv").write_text("label\ttext\na\tthe good film\nb\ta dull film\nc\tlight on\n")
-    data = settings.Data(train="rows.tsv", validation="rows.tsv")
+    more = "more.txt" if (folder / "more.txt").exists() else None
+    data = settings.Data(train="rows.tsv", validation="rows.tsv", unlabelled=more)
     task = settings.Task(type="text-classification", data=data, max_length=16)
     student = settings.Student(use="tiny", prune=settings.Prune(**{"importance": "magnitude", "refit": False, **asked}))
     trained = []
@@ -211,6 +212,15 @@ def test_tokens_can_be_all_that_is_cut(tmp_path: Path, monkeypatch: pytest.Monke
     assert found["layers"] == [{"heads": 4, "neurons": 64}] * 2
     assert checkpoint.load(tmp_path / "out").config.vocab_size == letters + len(seen)
     assert len(AutoTokenizer.from_pretrained(tmp_path / "out")) == letters + len(seen)
+
+
+def test_tokens_of_unlabelled_rows_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "more.txt").write_text("a very great movie\n")
+    found = pruned(tmp_path, monkeypatch, vocabulary={"min_frequency": 1})
+    kept = set(AutoTokenizer.from_pretrained(tmp_path / "out").get_vocab())
+    assert kept.issuperset({"film", "very", "great", "movie"})
+    assert kept.isdisjoint({"turn", "bad"})
+    assert found["vocabulary"]["after"] == len(kept)
 
 
 def test_a_size_that_cannot_be_is_refused_before_the_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
