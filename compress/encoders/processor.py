@@ -23,6 +23,8 @@ ATTENTION = "compress"
 """The name that transformers knows `attention` by."""
 VECTOR = 16
 """Keys are filled up to a multiple of it: what a vector of the processor holds in fp32."""
+LONG = 256
+"""Tokens above which attention without dropout is PyTorch's, whose gradient is slower and needs no room for all weights."""
 KEPT = 32 * 1024 * 1024
 """Bytes up to which freed memory is kept for the next step, the largest that glibc takes."""
 
@@ -76,7 +78,7 @@ def attention(
         mask = mask if mask is not None else query.new_ones(1, 1, 1, tokens, dtype=torch.bool)
         mask = functional.pad(mask, (0, short))
     scale = size**-0.5 if scaling is None else scaling
-    if not torch.is_grad_enabled() and not dropout:
+    if not dropout and (tokens > LONG or not torch.is_grad_enabled()):
         if mask is not None:
             mask = mask.expand(rows, 1, tokens, tokens + short)
         states = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)

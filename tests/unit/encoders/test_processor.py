@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from transformers import PreTrainedModel
 
 from compress.encoders.families import FAMILIES
-from compress.encoders.processor import ATTENTION, drop, quick
+from compress.encoders.processor import ATTENTION, LONG, attention, drop, quick
 
 CHOOSING = pytest.mark.parametrize("family", [name for name, row in FAMILIES.items() if row.sdpa])
 
@@ -35,6 +35,20 @@ def test_quick_attention_gives_the_same_answers_and_gradients(family: str, lengt
     assert usual.keys() == fast.keys()
     for name, values in usual.items():
         assert_close(fast[name], values, rtol=1e-4, atol=1e-5 * float(values.abs().max()) + 1e-6, msg=name)
+
+
+@pytest.mark.parametrize("tokens", [LONG, LONG + 1])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_of_any_length_is_pytorchs(tokens: int, masked: bool) -> None:
+    torch.manual_seed(0)
+    made = [torch.randn(2, 3, tokens, 4, requires_grad=True) for _ in range(3)]
+    mask = torch.arange(tokens) < torch.tensor([tokens, tokens - 5])[:, None]
+    given = mask[:, None, None].expand(2, 1, tokens, tokens) if masked else None
+    usual = torch.nn.functional.scaled_dot_product_attention(*made, attn_mask=given).transpose(1, 2)
+    fast, _ = attention(nn.Module(), *made, given)
+    assert_close(fast, usual)
+    for one, other in zip(torch.autograd.grad(fast.sum(), made), torch.autograd.grad(usual.sum(), made), strict=True):
+        assert_close(one, other)
 
 
 def test_quick_attention_is_what_the_model_computes_with_while_the_context_lasts() -> None:
