@@ -81,7 +81,7 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     train = _training(settings, asked, needs, teacher, own, context)
     own = _narrowed(own, learned, settings.task, asked, context)
     cuts = None
-    if asked.heads or asked.neurons or asked.target:
+    if asked.units:
         cuts = Cuts(student, own, settings.task, asked, _key(context), context)
     smaller, history = _smaller(own.model, cuts, train)
     write(context.out, smaller, own.tokenizer, history)

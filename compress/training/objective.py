@@ -19,15 +19,13 @@ from compress.encoders.capture import Captured, capture
 from compress.encoders.families import calls, family_of, shape_of
 from compress.encoders.family import unread, unrounded
 from compress.errors import InputError, Problem
-from compress.losses import Reads
+from compress.losses import LAYERS, Reads
 from compress.registry import LOSSES
 from compress.training.fake_quantization import fake_quantized
 from compress.training.heads import Heads, common_heads, relations, scores, whole_width
 from compress.training.matching import Compare, Matching
 from compress.training.precision import halved
 
-LAYERS: tuple[Reads, ...] = ("hidden_states", "attention_scores", "relations")
-"""What is read of each layer."""
 INNER: tuple[Reads, ...] = (*LAYERS, "embeddings", "sentence")
 """What is read by hooks; their names are those of `capture`'s arguments."""
 

@@ -11,10 +11,8 @@ import spelling
 from compress.config.settings import KeptTokens
 from compress.data import pieces
 from compress.errors import InputError
-from compress.losses import PREDICTIONS
 from compress.pruning.vocabulary import choose, entry_of, shrunk
-from compress.registry import LOSSES
-from compress.run import checks, vocabulary
+from compress.run import checks
 
 BERT = {
     "model_type": "bert",
@@ -121,9 +119,3 @@ def test_a_vocabulary_that_is_still_to_be_learned_has_at_most_its_size(tmp_path:
     path = project.write(tmp_path)
     assert problems(path, "students.small.prune={vocabulary: 199}") == []
     assert "has 200 tokens: cut to 200" in problems(path, "students.small.prune={vocabulary: 200}")[0]
-
-
-@pytest.mark.parametrize("name", LOSSES.names())
-def test_what_a_loss_compares_is_known_by_its_source(name: str) -> None:
-    answers = LOSSES.load(name).reads in PREDICTIONS
-    assert vocabulary._compares(name) == ("answers" if answers else "inside")
