@@ -48,8 +48,7 @@ def foreign(draft: Draft, student: Model, teacher: Model) -> bool:
     own, other = _entry(draft, student), _entry(draft, teacher)
     if own is None or other is None:
         return False
-    same = own["model"]["type"] == other["model"]["type"]
-    return not same or not pieces.model_tokens(own).keys() <= pieces.tokens(other).keys()
+    return pieces.translation(own, other) is None
 
 
 def _size(draft: Draft, model: Model, size: int | None) -> str | None:
