@@ -478,6 +478,11 @@ class Prune(Settings):
         return bool(self.heads or self.neurons or self.target)
 
     @property
+    def reduces(self) -> bool:
+        """Whether tokens or widths of the whole model are cut, which are chosen on the rows that were learned from."""
+        return self.vocabulary is not None or self.hidden is not None or self.embedding_rank is not None
+
+    @property
     def trains(self) -> bool:
         """Whether anything is trained, between the cuts or after them."""
         return self.recover is not None or self.steps > 1
@@ -498,7 +503,7 @@ class Prune(Settings):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.units or self.hidden or self.embedding_rank) and self.vocabulary is None:
+        if not self.units and not self.reduces:
             raise ValueError(
                 "nothing to cut: give a `target`, a share of `heads` or `neurons` above 0, a `vocabulary`, `hidden` or "
                 "`embedding_rank`"
