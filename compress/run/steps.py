@@ -8,6 +8,7 @@ from compress import registry, targets
 from compress.config.pipeline import Loaded
 from compress.config.settings import MAIN, Export, Origin, Student, Teacher, declared
 from compress.config.source import KeyPath, dotted
+from compress.report import record
 
 Split = Literal["train", "validation", "test", "unlabelled"]
 Keys = Mapping[str, KeyPath]
@@ -246,8 +247,13 @@ def _exports(loaded: Loaded) -> Iterator[Step]:
         for index, export in enumerate(loaded.settings.export):
             if model != "teacher":
                 yield _export(loaded, model, step, export, index)
-            elif export.target not in {earlier.target for earlier in loaded.settings.export[:index]}:
+            elif _compared(export) and export.target not in {other.target for other in loaded.settings.export[:index]}:
                 yield _export(loaded, model, step, reference(export), index)
+
+
+def _compared(export: Export) -> bool:
+    """Whether the teacher is exported beside the students: its checkpoint is measured as it is in any case."""
+    return not record.REFERENCE.startswith(f"{export.target}-")
 
 
 def reference(export: Export) -> Export:

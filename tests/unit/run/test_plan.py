@@ -161,6 +161,14 @@ def test_a_new_export_does_not_disturb_the_others(done: Path) -> None:
     assert found["export/small/pytorch"] == "run"
 
 
+def test_the_teacher_is_its_own_export_to_pytorch(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    plan = planned(tmp_path, "export=[{target: pytorch, precision: fp32}, {target: onnxruntime, precision: fp32}]")
+    exports = {name for step in plan.steps if step.name == "measure" for name in step.inputs["exports"]}
+    students = {f"export/{name}/{target}" for name in ("small", "narrow") for target in ("pytorch", "onnxruntime")}
+    assert exports == {*students, "export/teacher/onnxruntime"}
+
+
 @pytest.mark.parametrize(("start", "until"), [("report", "teacher"), ("distill/small", "distill/narrow")])
 def test_from_that_until_does_not_read_is_refused(done: Path, start: str, until: str) -> None:
     with pytest.raises(InputError, match=f"--from {start}: --until {until} does not read it, so it would not run"):
