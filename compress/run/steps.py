@@ -215,7 +215,7 @@ def _untrained(loaded: Loaded, name: str, student: Student, distill: Step) -> St
     below, keys, further = ("students", name, "distill"), dict[str, KeyPath](), set[str]()
     if asked.reduces:
         further = {"augmented", "unlabelled"}.intersection(origins(loaded, student))
-        paths = [(*below, "data")]
+        paths: list[KeyPath] = [(*below, "data")]
         for number, phase in enumerate(student.distill.phases):
             paths += [(*below, "phases", number, "data")] if "data" in phase.model_fields_set else []
         keys = {dotted(path): path for path in paths}
