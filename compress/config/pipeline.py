@@ -97,6 +97,11 @@ class Draft:
             (*student, "distill", "phases", index) for index in range(len(listed) if isinstance(listed, list) else 0)
         ]
 
+    def writes(self, path: KeyPath) -> bool:
+        """Whether what stands at a key path is the pipeline's own, by its file or `--set`, and not a card's."""
+        place = self.document.places.get(path, "--set ")  # a value of `--set` has one place for all that is in it
+        return place.startswith((f"{shown(self.path)}:", "--set "))
+
     def fault(self, path: KeyPath, what: str) -> None:
         """Note a mistake."""
         self.faults.append((path, Problem(self.document.where(path), what)))

@@ -472,6 +472,21 @@ class Prune(Settings):
     between: Between = Between()
     """Training after each of several cuts but the last, which `recover` follows."""
 
+    @property
+    def units(self) -> bool:
+        """Whether heads or neurons are cut."""
+        return bool(self.heads or self.neurons or self.target)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether tokens or widths of the whole model are cut, which are chosen on the rows that were learned from."""
+        return self.vocabulary is not None or self.hidden is not None or self.embedding_rank is not None
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained, between the cuts or after them."""
+        return self.recover is not None or self.steps > 1
+
     @field_validator("between")
     @classmethod
     def _several(cls, between: Between, info: ValidationInfo) -> Between:
@@ -488,13 +503,12 @@ class Prune(Settings):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        cuts = (self.heads, self.neurons, self.target, self.hidden, self.embedding_rank)
-        if not any(cuts) and self.vocabulary is None:
+        if not self.units and not self.reduces:
             raise ValueError(
                 "nothing to cut: give a `target`, a share of `heads` or `neurons` above 0, a `vocabulary`, `hidden` or "
                 "`embedding_rank`"
             )
-        if self.steps > 1 and not any(cuts[:3]):
+        if self.steps > 1 and not self.units:
             raise ValueError("`steps` are cuts of heads and neurons: give a share of them, or a `target`")
         if self.blocks and self.target is None:
             raise ValueError("`blocks` is for the search of a `target`, and none is given")

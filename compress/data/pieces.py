@@ -26,14 +26,14 @@ def model_tokens(entry: Entry) -> dict[str, int]:
 
 
 def translation(entry: Entry, other: Entry) -> list[int] | None:
-    """The number that each token of a tokenizer has in another one, by its own number; None if one is not there.
+    """The number that each token of a tokenizer, an added one too, has in another one, by its own number; None if one is
+    not there, or if the two, whose tokens are not all the same, are of different kinds.
 
     A number without a token is given the other's token 0, which is never read.
     """
-    if entry["model"].get("type") != other["model"].get("type"):
-        return None
     own, theirs = tokens(entry), tokens(other)
-    if not own.keys() <= theirs.keys():
+    alike = own == theirs or entry["model"].get("type") == other["model"].get("type")
+    if not alike or not own.keys() <= theirs.keys():
         return None
     numbers = [0] * (max(own.values()) + 1)
     for token, number in own.items():

@@ -141,6 +141,7 @@ _ALBERT = Family(
     model_type="albert",
     layers="encoder.albert_layer_groups.0.albert_layers",
     projection="encoder.embedding_hidden_mapping_in",
+    projects_equal=True,
     pooler="pooler",
     attention="attention",
     query="attention.query",
@@ -397,6 +398,14 @@ def shape_of(config: PreTrainedConfig) -> Shape:
         heads, neurons = tuple(len(kept) for kept in pruned.heads), pruned.neurons
     times = count // len(heads)
     return Shape(count, int(getattr(config, row.hidden_key)), heads * times, neurons * times)
+
+
+def embedding_width(config: PreTrainedConfig) -> int:
+    """The width of the word embeddings; of factored ones the rank."""
+    row, pruned = family_of(config), pruned_of(config)
+    if pruned is not None and pruned.embedding_rank is not None:
+        return pruned.embedding_rank
+    return int(getattr(config, row.embedding_key or row.hidden_key))
 
 
 def configured(

@@ -20,6 +20,9 @@ class Family:
     task_type: str | None = None
     embedding_norm: str | None = "embeddings.LayerNorm"
     projection: str | None = None
+    """What makes embeddings of a width of their own as wide as the hidden states."""
+    projects_equal: bool = False
+    """It is there even if the two widths are the same."""
     pooler: str | None = None
     head_bias: str | None = None
     """An Embedding (distances -> heads), shared by all layers, of what is added to each head's scores."""

@@ -16,6 +16,8 @@ Reads = Literal["logits", "labels", "embeddings", "hidden_states", "attention_sc
 """What a loss compares: the logits with the teacher's or with the labels, or the inner states of both models."""
 PREDICTIONS: tuple[Reads, ...] = ("logits", "labels")
 """What is there of a model that reads other tokens: its answers. All else stands token by token."""
+LAYERS: tuple[Reads, ...] = ("hidden_states", "attention_scores", "relations")
+"""What is read of each layer, of those that the layer mapping names."""
 
 UNLABELLED = -100
 """The label of a row that has none: losses on labels leave the row out. PyTorch's `ignore_index`."""

@@ -22,7 +22,7 @@ from compress.data import answers, sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
-from compress.run import shapes, transfer, vocabulary
+from compress.run import outlines, shapes, transfer, unread, vocabulary
 from compress.run.steps import origins
 
 _ROWS = tuple(Reading.model_fields)
@@ -47,6 +47,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *shapes.problems(draft),
             *transfer.problems(draft),
             *vocabulary.problems(draft),
+            *unread.problems(draft),
             *_exports(draft),
             *_measure(draft),
             *_gate(draft),
@@ -54,7 +55,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
         ],
         rows,
     )
-    for place, model in {**shapes.models(draft), **transfer.models(draft)}.items():
+    for place, model in {**outlines.models(draft), **transfer.models(draft)}.items():
         if model.scratch is None:
             try:
                 source.locate(model, draft.root)

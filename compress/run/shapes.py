@@ -3,41 +3,20 @@
 What is not known of a model, such as the shape of one that is on the Hub and has no card, is not checked.
 """
 
-import ast
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import NamedTuple
 
-from compress import files, registry
+from compress import registry
 from compress.config.pipeline import Draft
-from compress.config.settings import (
-    Architecture,
-    Distill,
-    FurtherTeacher,
-    Learning,
-    Model,
-    Prune,
-    Student,
-    Task,
-    Teacher,
-)
+from compress.config.settings import Architecture, Distill, Learning, Student, Task
 from compress.config.source import KeyPath, dotted
-from compress.encoders import families, source
-from compress.encoders.family import Family, apart, uncut, unread, unrounded
+from compress.encoders import families
+from compress.encoders.family import apart, unread, unrounded
 from compress.encoders.start import evenly, refused
-from compress.errors import InputError, NotAvailable, Problem, unknown
-from compress.pruning import shares
+from compress.errors import InputError, Problem, unknown
+from compress.losses import PREDICTIONS
+from compress.run import cuts, marks
+from compress.run.outlines import Outline, models, outline, reshaped
 from compress.run.vocabulary import foreign
-
-
-class Outline(NamedTuple):
-    """What is known of a model before it is made."""
-
-    architecture: Architecture = Architecture()
-    longest: int | None = None
-    """The most tokens that its positions reach."""
-    pruned: bool = False
-    family: str | None = None
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -45,7 +24,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
     outlines: dict[KeyPath, Outline] = {}
     for path, model in models(draft).items():
         try:
-            outlines[path] = _outline(draft, path, model)
+            outlines[path] = outline(draft, path, model)
         except InputError as error:
             yield Problem(draft.document.where(path), str(error))
     yield from _families(draft)
@@ -58,58 +37,12 @@ def problems(draft: Draft) -> Iterator[Problem]:
         if student is not None and student.model is not None:
             own = outlines.get((*path, "model"), Outline())
         elif student is not None:
-            asked = student.architecture.model_dump(exclude_none=True)
-            own = Outline(teacher.architecture.model_copy(update=asked), family=teacher.family)
+            own = reshaped(teacher, student.architecture)
             yield from _start(draft, path, student, own.architecture, teacher)
         starts = student is None or (student.model is None and student.start != "random")
         yield from _learning(draft, path, own.architecture, teacher.architecture, starts)
         yield from _inside(draft, path, own.family, teacher.family)
-        yield from _pruning(draft, (*path, "prune"), own)
-
-
-def models(draft: Draft) -> dict[KeyPath, Model]:
-    """Where models of their own weights stand, with the valid ones among them."""
-    teacher = draft.part(Teacher, ("teacher",), ("use", "model"))
-    found: dict[KeyPath, Model] = {} if teacher is None else {("teacher", "model"): teacher.model}
-    for path in draft.teachers[1:]:
-        further = draft.part(FurtherTeacher, path, ("use", "model"))
-        if further is not None and further.model is not None:
-            found[*path, "model"] = further.model
-    for name in draft.students:
-        student = draft.part(Student, ("students", name), ("use", "model"))
-        if student is not None and student.model is not None:
-            found["students", name, "model"] = student.model
-    return found
-
-
-def _outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
-    """What is known of a model: by its `config.json` if that is here, else by its card.
-
-    Raises: InputError if it cannot be used.
-    """
-    if model.scratch is not None:
-        if path[0] == "students":
-            raise InputError("only a teacher starts from `scratch`. Leave `model` out and give `start: random`.")
-        return Outline(model.scratch.architecture, model.scratch.max_positions, family=model.scratch.family)
-    try:
-        folder = source.locate(model, draft.root).path
-    except NotAvailable:  # is said once nothing is wrong with the file
-        folder = None
-    if folder is None:
-        card = draft.cards.get(path[:-1])
-        same = card is not None and card.value.get("model", {}).get("hub") == model.hub
-        if card is None or not same:
-            return Outline()
-        return Outline(Architecture(**card.value.get("architecture", {})), family=card.value.get("family"))
-    entry = files.read_json(folder / "config.json")
-    config = families.stored(entry if isinstance(entry, dict) else {})
-    architecture, longest = Architecture(), None
-    with suppress(AttributeError, TypeError, ValueError):
-        layers, hidden, heads, neurons = families.shape_of(config)
-        architecture = Architecture(layers=layers, hidden=hidden, heads=heads[0], intermediate=neurons[0])
-    with suppress(AttributeError, TypeError, ValueError):
-        longest = families.max_length(config)
-    return Outline(architecture, longest, families.pruned_of(config) is not None, config.model_type)
+        yield from cuts.problems(draft, (*path, "prune"), own)
 
 
 def _families(draft: Draft) -> Iterator[Problem]:
@@ -132,12 +65,12 @@ def _families(draft: Draft) -> Iterator[Problem]:
 
 def _positions(draft: Draft, outlines: dict[KeyPath, Outline]) -> Iterator[Problem]:
     task = draft.part(Task, ("task",))
-    for path, outline in outlines.items():
-        if task is not None and outline.longest is not None and task.max_length > outline.longest:
+    for path, model in outlines.items():
+        if task is not None and model.longest is not None and task.max_length > model.longest:
             yield Problem(
                 draft.document.where(("task", "max_length")),
-                f"{task.max_length} is above the {outline.longest} tokens that the positions of {dotted(path)} reach. "
-                f"Give at most {outline.longest}.",
+                f"{task.max_length} is above the {model.longest} tokens that the positions of {dotted(path)} reach. "
+                f"Give at most {model.longest}.",
             )
 
 
@@ -219,7 +152,7 @@ def _listed(
 
 
 def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architecture, starts: bool) -> Iterator[Problem]:
-    """What the student is to learn from layers that do not match, and settings that none of its losses reads.
+    """What the student is to learn from layers that do not match.
 
     `starts`: whether it starts from its teacher's layers.
     """
@@ -232,101 +165,6 @@ def _learning(draft: Draft, path: KeyPath, own: Architecture, whole: Architectur
             what = "`start` needs a student that starts from its teacher's layers. Give another mapping, or a list."
             yield Problem(draft.document.where(where), what)
     yield from _relations(draft, path, own, whole)
-    prune = draft.part(Prune, (*path, "prune"))
-    learned = draft.part(Distill, below, ("losses", "label_smoothing", "phases"))
-    if learned is not None:
-        given = ["label_smoothing" in phase.model_fields_set for phase in learned.phases] or [False]
-        places = [
-            place if its_own else below for place, its_own in zip(draft.phases(path) or [below], given, strict=True)
-        ]
-        smoothed = [
-            (place, one.losses, one.label_smoothing) for place, one in zip(places, learned.trainings, strict=True)
-        ]
-        for key in ("between", "recover") if prune is not None else ():
-            if (training := getattr(prune, key)) is not None:
-                smoothed.append(((*path, "prune", key), learned.trainings[-1].losses, training.label_smoothing))
-        for place, losses, smoothing in smoothed:
-            if smoothing and not any(_takes(loss, "label_smoothing") for loss in losses):
-                yield Problem(
-                    draft.document.where((*place, "label_smoothing")),
-                    f"{smoothing} is read by none of the losses {', '.join(losses)}. "
-                    "Leave it out, or add a loss that reads it, such as `hard_label`.",
-                )
-
-
-def _pruning(draft: Draft, path: KeyPath, own: Outline) -> Iterator[Problem]:
-    """What cannot be cut out of layers of the student's widths."""
-    prune, family, shape = draft.part(Prune, path), families.FAMILIES.get(own.family or ""), own.architecture
-    if prune is not None and family is not None and (what := uncut(family)):
-        yield Problem(draft.document.where(path), what)
-        return
-    if prune is not None and shape.hidden is not None:
-        yield from _narrowing(draft, path, prune, shape.hidden, family)
-    if prune is None or own.pruned:
-        return
-    yield from _target(draft, path, prune, shape)
-    whole = prune.neurons > 0 and shape.intermediate is not None and prune.multiple >= shape.intermediate
-    if whole:
-        yield Problem(
-            draft.document.where((*path, "multiple")),
-            f"the student's layers have {shape.intermediate} neurons: cut to a multiple of {prune.multiple}, they keep "
-            f"them all. Give less than {shape.intermediate}.",
-        )
-    if family is None or shape.layers is None:
-        return
-    layers = 1 if family.shared_layers else shape.layers
-    for kind, asked, width, multiple in (
-        ("heads", prune.heads, shape.heads, 1),
-        ("neurons", prune.neurons, None if whole else shape.intermediate, prune.multiple),
-    ):
-        if width is not None:
-            near = shares.nearest(asked, layers=layers, width=width, multiple=multiple)
-            if shares.missed(asked, near, layers * width):
-                yield Problem(draft.document.where((*path, kind)), shares.refusal(kind, asked, near, multiple))
-
-
-def _target(draft: Draft, path: KeyPath, prune: Prune, shape: Architecture) -> Iterator[Problem]:
-    """A share of the FLOPs or parameters that is less than the smallest layers have."""
-    target = prune.target
-    if target is None or target.kind not in ("flops", "parameters") or prune.blocks or prune.hidden:
-        return
-    if shape.hidden is None or shape.heads is None or shape.intermediate is None:
-        return
-    task = draft.part(Task, ("task",))
-    asked, longest = getattr(target, target.kind), 8192 if task is None else task.max_length
-    least = shares.least(
-        target.kind,
-        hidden=shape.hidden,
-        heads=shape.heads,
-        neurons=shape.intermediate,
-        multiple=prune.multiple,
-        lengths=(target.sequence or 0, target.sequence or longest),
-    )
-    if asked < least:
-        yield Problem(
-            draft.document.where((*path, "target", target.kind)),
-            f"{asked:g} of the {target.kind} of the encoder cannot be reached: layers of 1 head and "
-            f"{min(prune.multiple, shape.intermediate)} neurons keep at least {least:.3g}. Give more, or a smaller student.",
-        )
-
-
-def _narrowing(draft: Draft, path: KeyPath, prune: Prune, width: int, family: Family | None) -> Iterator[Problem]:
-    """Widths of the whole model that are not below what it has."""
-    left = width
-    if prune.hidden is not None:
-        left = prune.hidden
-        if family is not None and (reason := families.unprojected(family)):
-            yield Problem(draft.document.where((*path, "hidden")), f"{reason} Leave it out.")
-        elif prune.hidden >= width:
-            what = f"the student's hidden states are {width} wide, so they cannot be cut to {prune.hidden}. Give less."
-            yield Problem(draft.document.where((*path, "hidden")), what)
-    # Of a family whose embeddings have a width of their own it is not known here.
-    own = family is None or family.embedding_key is not None
-    if prune.embedding_rank is not None and not own and prune.embedding_rank >= left:
-        what = (
-            f"the student's word embeddings are {left} wide: rank {prune.embedding_rank} takes nothing away. Give less."
-        )
-        yield Problem(draft.document.where((*path, "embedding_rank")), what)
 
 
 def _mapping(
@@ -356,9 +194,9 @@ def _inside(draft: Draft, path: KeyPath, own: str | None, other: str | None) -> 
     # Of tokens that are known to be others it is said elsewhere.
     sides = student and teacher and student.reads_last != teacher.reads_last and not _foreign(draft, path)
     for key, loss in () if learned is None else learned.named.items():
-        reads = _reads(loss)
+        reads = marks.reads(loss)
         found = [what for row in (student, teacher) if row and reads and (what := unread(row, loss, reads))]
-        if not found and student and teacher and sides and reads not in (None, "labels", "logits"):
+        if not found and student and teacher and sides and reads not in (None, *PREDICTIONS):
             found = [apart(student, teacher)]
         place = (int(part) if part.isdigit() else part for part in key.split("."))
         yield from (Problem(draft.document.where((*path, "distill", *place)), what) for what in found[:1])
@@ -381,28 +219,9 @@ def _relations(draft: Draft, path: KeyPath, own: Architecture, whole: Architectu
         draft.phases(path) or [below], learned.phases or [learned], learned.trainings, strict=True
     ):
         heads, group = training.relation_heads, place if "relation_heads" in phase.model_fields_set else below
-        if not heads or not any(_takes(loss, "relation_heads", foreign=False) for loss in training.losses):
+        if not heads or not any(marks.takes(loss, "relation_heads", foreign=False) for loss in training.losses):
             continue
         for who, width in (("student", own.hidden), ("teacher", whole.hidden)):
             if width and width % heads:
                 what = f"{heads} does not divide the {who}'s width, {width}. Leave it out, or give a divisor."
                 yield Problem(draft.document.where((*group, "relation_heads")), what)
-
-
-def _takes(loss: str, option: str, *, foreign: bool = True) -> bool:
-    """Whether a loss's signature names a setting, by its source: importing it imports torch. A third party's: `foreign`."""
-    file = registry.ROOT / "losses" / f"{loss}.py"
-    if not file.is_file():
-        return foreign
-    functions = [node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]
-    return any(option == key.arg for made in functions if made.name == loss for key in made.args.kwonlyargs)
-
-
-def _reads(loss: str) -> str | None:
-    """What a loss is marked to read, by its source; None for a third party's, which its stage finds out."""
-    file = registry.ROOT / "losses" / f"{loss}.py"
-    if not file.is_file():
-        return None
-    marks = (node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.keyword))
-    values = (mark.value for mark in marks if mark.arg == "reads")
-    return next((str(value.value) for value in values if isinstance(value, ast.Constant)), None)

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from compress import registry, targets
 from compress.config.pipeline import Loaded
 from compress.config.settings import MAIN, Export, Origin, Student, Teacher, declared
-from compress.config.source import KeyPath
+from compress.config.source import KeyPath, dotted
+from compress.report import record
 
 Split = Literal["train", "validation", "test", "unlabelled"]
 Keys = Mapping[str, KeyPath]
@@ -171,36 +172,64 @@ def _distill(loaded: Loaded, name: str, student: Student) -> Step:
 
 def _prune(loaded: Loaded, name: str, student: Student) -> Step:
     assert student.prune is not None
-    distill = _distill(loaded, name, student)
-    called = {key: path for key, path in distill.keys.items() if path[0] == "teachers"}
-    on = student.prune.target.on if student.prune.target is not None else None
+    asked, distill = student.prune, _distill(loaded, name, student)
+    on = asked.target.on if asked.target is not None else None
     plugins, packages = _engine(targets.named(on)) if on is not None else ((), ())
+    if asked.units:
+        plugins = (registry.IMPORTANCE.module(asked.importance), *plugins)
+    read = distill if asked.trains else _untrained(loaded, name, student, distill)
     return Step(
         name=f"prune/{name}",
         stage="prune",
         settings=distill.settings,
         keys={
             **_TASK,
-            **_at(
-                "students",
-                name,
-                "distill",
-                keys=(
-                    *("losses", "layer_mapping", "temperature", "relation_heads"),
-                    *("teachers", "data", "fake_quantize", "phases", "cache"),
-                ),
-            ),
-            **called,
+            **(_learned(name, distill) if asked.trains else read.keys),
             **_at("students", name, "prune"),
             **_at("seed"),
         },
-        inputs={**distill.inputs, "student": distill.name},
-        splits=distill.splits,
-        files=distill.files,
-        plugins=(*distill.plugins, registry.IMPORTANCE.module(student.prune.importance), *plugins),
-        packages=(*distill.packages, "torch-pruning", *packages),
+        inputs={**read.inputs, "student": distill.name},
+        splits=read.splits,
+        files=read.files,
+        plugins=(*read.plugins, *plugins),
+        packages=(*read.packages, "torch-pruning", *packages),
         trains=True,
-        machine=student.prune.target is not None and student.prune.target.speedup is not None,
+        machine=asked.target is not None and asked.target.speedup is not None,
+    )
+
+
+def _learned(name: str, distill: Step) -> Keys:
+    """What the training after a cut takes from the student's distillation."""
+    asked = (
+        *("losses", "layer_mapping", "temperature", "relation_heads"),
+        *("teachers", "data", "fake_quantize", "phases", "cache"),
+    )
+    called = {key: path for key, path in distill.keys.items() if path[0] == "teachers"}
+    return {**_at("students", name, "distill", keys=asked), **called}
+
+
+def _untrained(loaded: Loaded, name: str, student: Student, distill: Step) -> Step:
+    """What a cut that nothing is trained after reads of what the student learned from: at most its rows."""
+    asked = student.prune
+    assert asked is not None
+    below, keys, further = ("students", name, "distill"), dict[str, KeyPath](), set[str]()
+    if asked.reduces:
+        further = {"augmented", "unlabelled"}.intersection(origins(loaded, student))
+        paths: list[KeyPath] = [(*below, "data")]
+        for number, phase in enumerate(student.distill.phases):
+            paths += [(*below, "phases", number, "data")] if "data" in phase.model_fields_set else []
+        keys = {dotted(path): path for path in paths}
+    validation: tuple[Split, ...] = ("validation",) if asked.vocabulary is not None else ()
+    unlabelled: tuple[Split, ...] = ("unlabelled",) if "unlabelled" in further else ()
+    return Step(
+        name=distill.name,
+        stage=distill.stage,
+        settings=distill.settings,
+        keys=keys,
+        inputs={"augmented": "augment"} if "augmented" in further else {},
+        splits=("train", *validation, *unlabelled),
+        plugins=(registry.TASKS.module(loaded.settings.task.type),),
+        packages=(*_TORCH, "accelerate"),
     )
 
 
@@ -218,8 +247,13 @@ def _exports(loaded: Loaded) -> Iterator[Step]:
         for index, export in enumerate(loaded.settings.export):
             if model != "teacher":
                 yield _export(loaded, model, step, export, index)
-            elif export.target not in {earlier.target for earlier in loaded.settings.export[:index]}:
+            elif _compared(export) and export.target not in {other.target for other in loaded.settings.export[:index]}:
                 yield _export(loaded, model, step, reference(export), index)
+
+
+def _compared(export: Export) -> bool:
+    """Whether the teacher is exported beside the students: its checkpoint is measured as it is in any case."""
+    return not record.REFERENCE.startswith(f"{export.target}-")
 
 
 def reference(export: Export) -> Export:

@@ -1,10 +1,9 @@
 """What is wrong with the rows that students are to learn from beside the labelled ones. Imports no torch."""
 
-import ast
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from compress import files, registry
+from compress import files
 from compress.config.pipeline import Draft
 from compress.config.settings import (
     MAIN,
@@ -21,6 +20,7 @@ from compress.config.settings import (
 from compress.config.source import KeyPath
 from compress.encoders import families, source
 from compress.errors import InputError, NotAvailable, Problem, unknown
+from compress.run import marks
 
 _MASKED_LM: KeyPath = ("augment", "masked_lm")
 _HEADS = ("ForMaskedLM", "ForPreTraining")
@@ -43,7 +43,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
         for group, one in zip(draft.phases(path[:-1]) or [path], learned.trainings if learned else (), strict=False):
             plain = [origin for origin in one.data or there if origin != "train"]
             yield from _unanswered(draft, group, one, plain)
-            if plain and all(_reads_labels(loss) for loss in one.losses):
+            if plain and all(marks.reads(loss) == "labels" for loss in one.losses):
                 yield Problem(
                     draft.document.where((*group, "losses")),
                     f"{', '.join(one.losses)} learns from labels alone, and the {' and the '.join(plain)} rows have none. "
@@ -120,19 +120,3 @@ def _unfit(config: dict[str, object]) -> str | None:
     if isinstance(classes, list) and classes and not any(str(name).endswith(_HEADS) for name in classes):
         return f"holds a {classes[0]}, which is no masked language model. Give one such as `hub: bert-base-uncased`."
     return None
-
-
-def _reads_labels(loss: str) -> bool:
-    """Whether a loss is marked as one on labels, by its source: importing it imports torch."""
-    file = registry.ROOT / "losses" / f"{loss}.py"
-    if not file.is_file():  # a third party's: the stage finds out
-        return False
-    functions = [node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]
-    marks = [mark for made in functions if made.name == loss for mark in made.decorator_list]
-    return any(
-        isinstance(key.value, ast.Constant) and key.value.value == "labels"
-        for mark in marks
-        if isinstance(mark, ast.Call)
-        for key in mark.keywords
-        if key.arg == "reads"
-    )

@@ -1,6 +1,5 @@
 """Tokenizers that do not fit, found before anything runs, as far as their `tokenizer.json` is here."""
 
-import ast
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,8 @@ from compress.data import pieces
 from compress.data.pieces import Entry
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem
+from compress.losses import PREDICTIONS
+from compress.run import marks
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -25,9 +26,9 @@ def problems(draft: Draft) -> Iterator[Problem]:
         prune = draft.part(Prune, (*path, "prune"), ("vocabulary",))
         own = None if student is None else student.model
         if own is not None and learned is not None and foreign(draft, own, teacher.model):
-            answers = [name for name in registry.LOSSES.names() if _compares(name) == "answers"]
+            answers = [name for name in registry.LOSSES.names() if marks.reads(name) in PREDICTIONS]
             for key, loss in learned.named.items():
-                if _compares(loss) == "inside":
+                if marks.reads(loss) not in (None, *PREDICTIONS):
                     place = (int(part) if part.isdigit() else part for part in key.split("."))
                     yield Problem(draft.document.where((*path, "distill", *place)), pieces.foreign(answers))
         if student is not None and prune is not None and prune.vocabulary is not None:
@@ -47,8 +48,7 @@ def foreign(draft: Draft, student: Model, teacher: Model) -> bool:
     own, other = _entry(draft, student), _entry(draft, teacher)
     if own is None or other is None:
         return False
-    same = own["model"]["type"] == other["model"]["type"]
-    return not same or not pieces.model_tokens(own).keys() <= pieces.tokens(other).keys()
+    return pieces.translation(own, other) is None
 
 
 def _size(draft: Draft, model: Model, size: int | None) -> str | None:
@@ -72,14 +72,3 @@ def _entry(draft: Draft, model: Model) -> Entry | None:
         return entry if "type" in entry["model"] else None
     except (InputError, NotAvailable, AttributeError, LookupError, TypeError, ValueError):
         return None
-
-
-def _compares(loss: str) -> str | None:
-    """Whether a loss reads the `inside` of models or their `answers`, by its source: importing it imports torch."""
-    file = registry.ROOT / "losses" / f"{loss}.py"
-    if not file.is_file():  # a third party's
-        return None
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.keyword) and node.arg == "reads" and isinstance(node.value, ast.Constant):
-            return "answers" if node.value.value in ("logits", "labels") else "inside"
-    return None

@@ -5,7 +5,9 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from compress.config.settings import MAIN, Distill
@@ -59,12 +61,17 @@ def learn(
         made(student, settings=each, teacher_logits=blank if kept else None)
         for each, kept in zip(trainings, stored, strict=True)
     ]
-    states, notes = _states(teacher, heard, settings, drafts, context)
-    own = partial(cached_logits, teacher, heard, context.work, MAIN, context.notify, precision=_precision(trainings))
-    voices = {**voices, MAIN: own if states is None else states.answers}
+    deep = [bool(reads(each) - {"logits"}) for each in trainings]
+    asked = _read(heard, [part for part, inside in zip(learned, deep, strict=True) if inside])
+    states, notes = _states(teacher, asked, settings, drafts, context)
+    ask = partial(
+        cached_logits, teacher, folder=context.work, key=MAIN, notify=context.notify, precision=_precision(trainings)
+    )
+    others = any(kept and not inside for kept, inside in zip(stored, deep, strict=True))
+    voices = {**voices, MAIN: partial(_answers, heard, states, ask, others=others)}
     given = []
-    for each, kept in zip(trainings, stored, strict=True):
-        inner = states if reads(each) - {"logits"} else None
+    for each, kept, inside in zip(trainings, stored, deep, strict=True):
+        inner = states if inside else None
         kept = kept or (inner is not None and "logits" in reads(each))
         given.append((averaged(each.teachers, voices) if kept else None, inner))
 
@@ -90,6 +97,28 @@ def _part(lesson: Lesson, training: Distill) -> Encoded:
     rows, _, parts, *_ = lesson
     asked = training.data or tuple(parts)
     return rows if set(asked) >= parts.keys() else rows.part([row for origin in asked for row in parts[origin]])
+
+
+def _read(rows: Encoded, parts: Sequence[Encoded]) -> Encoded:
+    """Those of the rows that one of the parts has, or they themselves if none is missing."""
+    if not parts or any(part.numbers is None for part in parts):
+        return rows
+    found = np.unique(np.concatenate([part.numbers for part in parts if part.numbers is not None]))
+    return rows if len(found) == len(rows) else rows.part(found.tolist())
+
+
+def _answers(heard: Encoded, states: States | None, ask: Callable[[Encoded], Tensor], *, others: bool) -> Tensor:
+    """The teacher's logits: those found beside its states; `others`, if they are read too, are asked for.
+
+    Shapes: (rows, classes), NaN on rows that are not read
+    """
+    if states is None:
+        return ask(heard)
+    found = states.answers(len(heard))
+    rest = np.setdiff1d(np.arange(len(heard)), states.numbers)
+    if others and len(rest):
+        found[rest] = ask(heard.part(rest.tolist()))
+    return found
 
 
 def _check_labels(learned: Sequence[Encoded], trainings: Sequence[Distill]) -> None:

@@ -49,10 +49,11 @@ class Settings(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The fine-tuned teacher, the distilled student, further teachers by the steps that made them, and augmented rows."""
+    """The distilled student; where it is trained after a cut the fine-tuned teacher, and further ones by the steps that
+    made them; and the augmented rows if there are some."""
 
-    teacher: Path
     student: Path
+    teacher: Path | None = None
     teachers: Mapping[str, Path] = MappingProxyType({})
     augmented: Path | None = None
 
@@ -70,18 +71,21 @@ def prune(settings: Settings, needs: Needs, context: Context) -> None:
     asked = settings.student.prune
     if asked is None:
         raise CompressError(f"{context.name}: the pipeline asks for no pruning.")
-    teacher, student = checkpoint.load(needs.teacher), checkpoint.load(needs.student)
+    student = checkpoint.load(needs.student)
     if what := uncut(family_of(student)):
         raise InputError([Problem(_key(context), what)])
     own, vocabulary = Reader(student, tokenizer_of(needs.student)), None
-    learned = transfer(settings.task, settings.student.distill, needs.augmented, context.root).rows
-    if asked.vocabulary is not None:
+    learned = None
+    if asked.reduces:
+        learned = transfer(settings.task, settings.student.distill, needs.augmented, context.root).rows
+    if asked.vocabulary is not None and learned is not None:
         whole = Reader(copy.deepcopy(student), own.tokenizer)
         own, vocabulary = fewer_tokens(whole, asked.vocabulary, learned, settings.task, context)
-    train = _training(settings, asked, needs, teacher, own, context)
-    own = _narrowed(own, learned, settings.task, asked, context)
+    train = _training(settings, asked, needs, own, context)
+    if learned is not None:
+        own = _narrowed(own, learned, settings.task, asked, context)
     cuts = None
-    if asked.heads or asked.neurons or asked.target:
+    if asked.units:
         cuts = Cuts(student, own, settings.task, asked, _key(context), context)
     smaller, history = _smaller(own.model, cuts, train)
     write(context.out, smaller, own.tokenizer, history)
@@ -139,7 +143,6 @@ def _training(
     settings: Settings,
     asked: settings.Prune,
     needs: Needs,
-    teacher: PreTrainedModel,
     own: Reader,
     context: Context,
 ) -> Training | None:
@@ -150,6 +153,9 @@ def _training(
     how = _learning(settings.student.distill, asked)
     if how is None:
         return None
+    if needs.teacher is None:
+        raise CompressError(f"{context.name}: a student is trained after a cut, and no teacher was given.")
+    teacher = checkpoint.load(needs.teacher)
     how = mapped_to_start(how, own.model, teacher, needs.student)
     learned = transfer(settings.task, how, needs.augmented, context.root)
     read = lesson(settings.task, learned, own, Reader(teacher, tokenizer_of(needs.teacher)), how, context)

@@ -28,6 +28,11 @@ def common_heads(student: PreTrainedConfig, teacher: PreTrainedConfig, layer: in
     return Heads([own.index(head) for head in both], [other.index(head) for head in both]) if both else None
 
 
+def headed(config: PreTrainedConfig, layer: int) -> bool:
+    """Whether a layer has attention heads left."""
+    return bool(_kept(config, layer))
+
+
 def scores(own: Captured, other: Captured, layer: int, to: int, heads: Heads | None) -> tuple[Tensor, Tensor]:
     """Both layers' scores before the softmax, of the heads that belong together; if none do, the means over heads.
 

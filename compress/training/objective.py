@@ -19,15 +19,15 @@ from compress.encoders.capture import Captured, capture
 from compress.encoders.families import calls, family_of, shape_of
 from compress.encoders.family import unread, unrounded
 from compress.errors import InputError, Problem
-from compress.losses import Reads
+from compress.losses import LAYERS, Reads
 from compress.registry import LOSSES
 from compress.training.fake_quantization import fake_quantized
-from compress.training.heads import Heads, common_heads, relations, scores, whole_width
+from compress.training.heads import Heads, common_heads, headed, relations, scores, whole_width
 from compress.training.matching import Compare, Matching
 from compress.training.precision import halved
 
-LAYERS: tuple[Reads, ...] = ("hidden_states", "attention_scores", "relations")
-"""What is read of each layer."""
+HEADED: tuple[Reads, ...] = ("attention_scores", "relations")
+"""What is read of a layer's attention heads."""
 INNER: tuple[Reads, ...] = (*LAYERS, "embeddings", "sentence")
 """What is read by hooks; their names are those of `capture`'s arguments."""
 
@@ -123,6 +123,13 @@ class Distillation(nn.Module):
                 (own, other): common_heads(student.config, teacher.config, own, other)
                 for own, other, _ in self.matching.pairs
             }
+            there = (headed(student.config, own) and headed(teacher.config, other) for own, other in self.heads)
+            if not any(there) and all(term.reads in HEADED for term in self.terms.values()):
+                what = (
+                    f"no layer that learns has attention heads left, and {', '.join(self.terms)} reads nothing else. Add "
+                    "a loss such as `soft_label`, or cut fewer heads."
+                )
+                raise InputError(Problem("distill", what))
             if self.inner["hidden_states"]:
                 learning = {pair.own for pair in self.matching.pairs}
                 self.projections.extend(

@@ -57,20 +57,28 @@ class States:
         self.pieces = pieces
         self.width = sum(piece.width for piece in pieces)
         self.lengths = rows.lengths
+        self.numbers = np.arange(len(rows)) if rows.numbers is None else rows.numbers
+        self.rows = np.zeros(int(self.numbers.max()) + 1, np.int64)  # of each number
+        self.rows[self.numbers] = np.arange(len(rows))
         self.places, self.left = _places(rows.lengths), rows.left
         self.stored = np.memmap(folder / STATES, np.float16, "r", shape=(int(rows.lengths.sum()), self.width))
         self.answered = np.fromfile(folder / LOGITS, np.float32).reshape(len(rows), -1)
 
-    def answers(self) -> Tensor:
-        """What the teacher answered meanwhile: (rows, classes) fp32 on the processor."""
-        return torch.from_numpy(self.answered[np.argsort(_order(self.lengths))])
+    def answers(self, count: int) -> Tensor:
+        """What the teacher answered meanwhile: (count, classes) fp32 on the processor.
+
+        The rows are a part of `count`, or all of them; NaN on the others.
+        """
+        found = np.full((count, self.answered.shape[1]), np.nan, np.float32)
+        found[self.numbers] = self.answered[np.argsort(_order(self.lengths))]
+        return torch.from_numpy(found)
 
     def __call__(self, index: Tensor, mask: Tensor) -> Captured:
         """The inside of the teacher on a batch; padding is zero, layers that are not stored are empty.
 
         Shapes: index (n,), mask (n, tokens) -> as `Captured`, fp32 on the mask's device
         """
-        numbers, real = index.tolist(), mask.bool().cpu().numpy()
+        numbers, real = self.rows[index.cpu().numpy()].tolist(), mask.bool().cpu().numpy()
         batch = np.zeros((len(numbers), mask.size(1), self.width), np.float16)
         for position, row in enumerate(numbers):
             length, begin = self.lengths[row], self.places[row]
@@ -98,7 +106,7 @@ def cached_states(
     *,
     precision: Precision = "fp32",
 ) -> tuple[States | None, str]:
-    """The teacher's inner states on all rows, those of its `layers`, and what is to be said of them.
+    """The teacher's inner states on the rows, those of its `layers`, and what is to be said of them.
 
     `inner` are the arguments of `capture`. The folder belongs to one teacher, one set of rows and one choice of these.
     The size is told before anything is computed; None if it is above the budget or does not fit on the disk. What was

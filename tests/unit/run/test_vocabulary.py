@@ -1,5 +1,6 @@
 """Tokenizers that do not fit, without torch."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -11,10 +12,8 @@ import spelling
 from compress.config.settings import KeptTokens
 from compress.data import pieces
 from compress.errors import InputError
-from compress.losses import PREDICTIONS
 from compress.pruning.vocabulary import choose, entry_of, shrunk
-from compress.registry import LOSSES
-from compress.run import checks, vocabulary
+from compress.run import checks
 
 BERT = {
     "model_type": "bert",
@@ -25,13 +24,16 @@ BERT = {
 }
 
 
-def folder(path: Path, kind: str | None = "bert", *, fewer: bool = False) -> str:
+def folder(path: Path, kind: str | None = "bert", *, fewer: bool = False, added: str | None = None) -> str:
     """A model folder whose weights nobody reads."""
     path.mkdir()
     (path / "config.json").write_text(json.dumps(BERT | {"max_position_embeddings": 64}))
     (path / "model.safetensors").write_bytes(b"")
     if kind is not None:
         tokenizer = spelling.tokenizer(kind)
+        if added is not None:
+            tokenizer = copy.deepcopy(tokenizer)
+            tokenizer.add_tokens([added])
         if fewer:
             tokenizer = shrunk(tokenizer, choose(tokenizer, np.zeros(0, np.int64), KeptTokens()))
         tokenizer.save_pretrained(path)
@@ -70,6 +72,15 @@ def test_fewer_tokens_of_the_same_tokenizer_will_do(tmp_path: Path) -> None:
     bert, fewer = folder(tmp_path / "bert"), folder(tmp_path / "fewer", fewer=True)
     assert problems(path, *models(bert, fewer, "{hidden_state: 1}")) == []
     assert len(problems(path, *models(fewer, bert, "{hidden_state: 1}"))) == 1
+
+
+def test_an_added_token_needs_its_like_in_the_teacher(tmp_path: Path) -> None:
+    path, bert = project.write(tmp_path), folder(tmp_path / "bert")
+    more = folder(tmp_path / "more", added="[NAME]")
+    (found,) = problems(path, *models(bert, more, "{hidden_state: 1, soft_label: 1}"))
+    assert "distill.losses.hidden_state: compares the inside of both models token by token" in found
+    assert problems(path, *models(bert, more, "{soft_label: 1}")) == []
+    assert problems(path, *models(more, bert, "{hidden_state: 1}")) == []
 
 
 def test_a_teacher_that_learns_its_own_tokens_has_others_than_a_pretrained_student(tmp_path: Path) -> None:
@@ -121,9 +132,3 @@ def test_a_vocabulary_that_is_still_to_be_learned_has_at_most_its_size(tmp_path:
     path = project.write(tmp_path)
     assert problems(path, "students.small.prune={vocabulary: 199}") == []
     assert "has 200 tokens: cut to 200" in problems(path, "students.small.prune={vocabulary: 200}")[0]
-
-
-@pytest.mark.parametrize("name", LOSSES.names())
-def test_what_a_loss_compares_is_known_by_its_source(name: str) -> None:
-    answers = LOSSES.load(name).reads in PREDICTIONS
-    assert vocabulary._compares(name) == ("answers" if answers else "inside")

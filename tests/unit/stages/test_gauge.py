@@ -81,15 +81,27 @@ def test_a_size_is_that_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_speed_up_is_timed_beside_the_uncut_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SECONDS", 0.05)
-    model = tiny.model(layers=4, intermediate=256)
+    answers = {}
+
+    def interleave(calls: dict[str, Any], **_: object) -> dict[str, list[float]]:
+        answers.update({name: torch.from_numpy(call()) for name, call in calls.items()})
+        return {"before": [4.0, 9.0, 2.0], "after": [5.0, 3.0, 1.0]}
+
+    monkeypatch.setattr(module.timer, "interleave", interleave)
+    model = tiny.model()
+    smaller = halved(model)
     target = {"speedup": 2, "on": "pytorch-fp32", "batch": 2}
-    measure, same = seen(tmp_path, model, model, **target)
+    measure, share = seen(tmp_path, model, smaller, **target)
+    assert share == pytest.approx(3 / 4)  # of the medians
+    feed = {name: torch.from_numpy(values) for name, values in module._feed(model, (2, 8), 0).items()}
+    for name, one in (("before", model), ("after", smaller)):
+        with torch.no_grad():
+            torch.testing.assert_close(answers[name], one(**feed).logits, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(answers["before"], answers["after"], atol=1e-2)
     assert measure.facts == {"on": "pytorch-fp32", "batch": 2, "sequence": 8, "threads": 1}
-    assert 0.2 < same < 5
     assert (measure.wanted, measure.value(0.5)) == (0.5, 2)
     measure.table.put((1, 8), 0.3)
     with gauge(model, model, Target(**{**target, "speedup": 3}), list, 8, context(tmp_path)) as again:
         assert again.table.get((1, 8)) == 0.3
-    with gauge(model, halved(model), Target(**target), list, 8, context(tmp_path)) as other:
+    with gauge(model, smaller, Target(**target), list, 8, context(tmp_path)) as other:
         assert other.table.get((1, 8)) is None

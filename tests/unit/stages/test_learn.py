@@ -158,3 +158,41 @@ def test_each_phase_learns_from_its_own_rows_and_their_stored_answers(
             with torch.no_grad():
                 answer = teacher(input_ids=torch.tensor([part[row]["input_ids"]])).logits[0]
             torch.testing.assert_close(logits[part.number(row)], answer, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "third", [{"losses": {"logit_mse": 1}, "epochs": 2, "data": ["unlabelled"]}, {"data": ["train"]}]
+)
+def test_states_are_stored_of_the_rows_that_they_are_read_of(
+    third: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def train_in_turn(modules: Any, parts: Any, *_: Any) -> History:
+        given.extend(zip(modules, parts, strict=True))
+        return History(0, 0, 0, 0.0, "fp32", 1, [])
+
+    monkeypatch.setattr(stage, "train_in_turn", train_in_turn)
+    asked: list[int] = []
+    teacher = tiny.model()
+    teacher.register_forward_pre_hook(
+        lambda _module, _args, inputs: asked.append(len(inputs["input_ids"])), with_kwargs=True
+    )
+    phases = [{"data": ["train"]}, {"data": ["augmented"], "losses": {"hard_label": 1, "embedding": 1}}, third]
+    settings = Distill.model_validate(
+        {"epochs": 2, "losses": INNER, "precision": "fp32", "cache": {"budget_gb": 1}, "phases": phases}
+    )
+    context = Context("distill/tiny", tmp_path, tmp_path / "work", tmp_path, 0, lambda *_: None)
+    parts = {"train": range(10), "unlabelled": range(10, 18), "augmented": range(18, 24)}
+    whole = rows(24, 0)
+    history = learn(tiny.model(layers=1), teacher, Lesson(whole, rows(8, 1), parts), settings, context)
+    assert "on 16 rows take" in history.notes[0]
+    plain = third["data"] == ["unlabelled"]
+    assert sum(asked) == 1 + 16 + (8 if plain else 0)  # the first to see how large the states are
+    (first, own), (_, other), (last, its) = given
+    assert {own.number(row) for row in range(len(own))} == {*parts["train"]}
+    assert first.teacher_logits[: len(own)].isfinite().all()
+    numbers = [its.number(row) for row in range(len(its))]
+    assert last.teacher_logits[numbers].isfinite().all()
+    assert (last.teacher_states is None) is plain
+    assert other.number(0) in first.teacher_states.numbers

@@ -1,5 +1,6 @@
 """Rows as a student and a teacher of other tokens read them."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,18 @@ def test_the_inside_needs_tokens_that_the_teacher_has(task: settings.Task, conte
         for problem, loss in zip(caught.value.problems, ("attention", "cosine"), strict=True)
     ] == [True, True]
     assert "soft_label" in str(caught.value)
+
+
+def test_an_added_token_needs_its_like_in_the_teacher(task: settings.Task, context: Context) -> None:
+    plain, tokenizer = reader("bert", "bert"), copy.deepcopy(spelling.tokenizer("bert"))
+    tokenizer.add_tokens(["[NAME]"])
+    more = Reader(spelling.model("bert", len(tokenizer)), tokenizer)
+    with pytest.raises(InputError, match=FOREIGN.format("hidden_state")):
+        read_by(task, more, plain, learns("hidden_state", "soft_label"), context)
+    assert read_by(task, more, plain, learns("soft_label"), context).heard is not None
+    read = read_by(task, plain, more, learns("hidden_state"), context)
+    assert read.translate is not None
+    assert read.translate.tolist() == list(range(len(plain.tokenizer)))
 
 
 def test_a_phase_is_named(task: settings.Task, context: Context) -> None:

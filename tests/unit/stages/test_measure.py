@@ -1,22 +1,27 @@
 """Accuracy is measured as a device is asked, one row at a time; and whoever waits is told how far it is."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import graphs
 import numpy as np
+import project
 import pytest
 import spelling
 import tiny
 from transformers import AutoTokenizer
 
 from compress.config import settings
+from compress.config.pipeline import load
 from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
 from compress.quantization.dynamic import dynamic
 from compress.report import record
+from compress.run.steps import steps
 from compress.stages import measure
+from compress.stages.export import DESCRIPTION
 from compress.targets.onnxruntime import onnxruntime
 
 TASK = settings.Task(type="text-classification", data=settings.Data(train="a.tsv", validation="b.tsv"), max_length=32)
@@ -70,6 +75,26 @@ def test_test_rows_among_the_unlabelled_ones_count_as_seen(tmp_path: Path) -> No
         )
         assert found.duplicates == seen
         assert (found.unlabelled.rows if found.unlabelled else None) == (2 if unlabelled else None)
+
+
+@pytest.mark.parametrize("first", ["pytorch", "onnxruntime"])
+def test_every_candidate_has_a_name_of_its_own(first: str, tmp_path: Path) -> None:
+    exports = [
+        {"target": target, "precision": "fp32"} for target in sorted(("pytorch", "onnxruntime"), key=first.__ne__)
+    ]
+    path = project.write(tmp_path)
+    step = next(step for step in steps(load(path, [f"export={json.dumps(exports)}"])) if step.name == "measure")
+    folders = {name: tmp_path / name for name in step.inputs["exports"]}
+    for name, folder in folders.items():
+        file = {"precision": "fp32", "recipe": None, "file": "x", "settings": {}, "size_bytes": 1}
+        folder.mkdir(parents=True)
+        (folder / DESCRIPTION).write_text(
+            json.dumps({"target": name.split("/")[2], "parameters": 1, "files": [file]}), encoding="utf-8"
+        )
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    found = [candidate.id for candidate in measure._candidates(measure.Needs(tmp_path, folders))]
+    assert found[0] == "teacher pytorch-fp32"
+    assert len(found) == len(set(found)) == 6
 
 
 def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: measure._Candidate) -> None:

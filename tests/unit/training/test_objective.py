@@ -351,3 +351,19 @@ def test_a_layer_without_heads_learns_no_attention_and_the_rest_as_ever() -> Non
     assert losses["both gone"]["attention"] == 0
     assert losses["first gone"]["attention"] > 0
     assert losses["first gone"]["hidden_state"] > 0
+
+
+@pytest.mark.parametrize("loss", ["attention", "minilm_relation"])
+def test_where_no_head_is_left_there_is_nothing_to_learn(loss: str) -> None:
+    teacher = tiny.model()
+    full = Masks.full(teacher)
+    without = torch.zeros(4, dtype=torch.bool)
+    student = cut(teacher, Masks((without, full.heads[1]), full.neurons))
+    bare = cut(teacher, Masks((without, without), full.neurons))
+    Distillation(student, teacher, settings(losses={loss: 1.0}))
+    assert Distillation(bare, teacher, settings(losses={loss: 1.0, "logit_mse": 1.0})).live
+    for own, mapping in ((bare, "uniform"), (bare, "dynamic"), (student, (0, None))):
+        with pytest.raises(
+            InputError, match=f"no layer that learns has attention heads left, and {loss} reads nothing"
+        ):
+            Distillation(own, teacher, settings(losses={loss: 1.0}, layer_mapping=mapping))

@@ -52,7 +52,7 @@ def test_they_are_what_happens_inside_the_teacher(family: str, rows: Make, tmp_p
     with torch.no_grad(), capture(teacher, **read_of(teacher)) as expected:
         logits = teacher(**{name: made[name] for name in family_of(teacher).inputs}).logits
     states = stored(teacher, encoded, tmp_path)
-    torch.testing.assert_close(states.answers()[numbers], logits)
+    torch.testing.assert_close(states.answers(70)[numbers], logits)
     found = states(torch.tensor(numbers), made["attention_mask"])
     real = made["attention_mask"].bool()
     for name in ("hidden_states", "queries", "keys", "values"):
@@ -104,6 +104,19 @@ def test_only_what_is_read_takes_room_and_the_size_is_told_before(rows: Make, tm
     assert found is not None
     inside = found(torch.tensor([0]), torch.ones(1, encoded.lengths[0]))
     assert [len(layer) for layer in inside.hidden_states] == [0, 1, 0, 1]
+
+
+def test_states_of_some_rows_are_found_by_the_numbers_of_the_rows(rows: Make, tmp_path: Path) -> None:
+    teacher, encoded, chosen = tiny.model(), rows(), [30, 2, 17]
+    whole, part = stored(teacher, encoded, tmp_path / "all"), stored(teacher, encoded.part(chosen), tmp_path / "part")
+    assert (tmp_path / "part" / STATES).stat().st_size < (tmp_path / "all" / STATES).stat().st_size / 5
+    mask = batch(encoded, [17, 30])["attention_mask"]
+    for name in ("embeddings", "sentence"):
+        one, other = (getattr(states(torch.tensor([17, 30]), mask), name) for states in (part, whole))
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-3)
+    answers = part.answers(len(encoded))
+    torch.testing.assert_close(answers[chosen], whole.answers(len(encoded))[chosen])
+    assert answers.isnan().all(1).sum() == len(encoded) - 3
 
 
 def test_above_the_budget_nothing_is_stored(rows: Make, tmp_path: Path) -> None:
