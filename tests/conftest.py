@@ -1,5 +1,9 @@
 """Tests are the same every time: hypothesis draws the same examples, and nothing reads the settings of this machine."""
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests run side by side, a core each
+
 from hypothesis import settings
 
 settings.register_profile("compress", derandomize=True, deadline=None, max_examples=50)
