@@ -674,7 +674,7 @@ class Pipeline(Settings):
     students: Annotated[dict[StudentName, Student], Field(min_length=1)]
     """The smaller models, by name."""
     export: tuple[Export, ...] = ()
-    """Deployment targets; the teacher is exported too, in float, to compare with."""
+    """Deployment targets; the teacher is exported too, in float, to compare with (for `pytorch` it is measured as it is)."""
     measure: Measure = Measure()
     """What is timed."""
     gate: Gate = Gate()

@@ -12,7 +12,6 @@ from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of, head_size, parts
 from compress.encoders.modules import Parts
-from compress.encoders.processor import quick
 from compress.encoders.surgery import scaled
 from compress.errors import CompressError
 from compress.importance import Reads
@@ -122,8 +121,7 @@ def still(model: PreTrainedModel) -> Iterator[None]:
     asked = [parameter.requires_grad for parameter in model.parameters()]
     model.train(False).requires_grad_(False)
     try:
-        with quick(model):
-            yield
+        yield
     finally:
         model.train(training)
         for parameter, needed in zip(model.parameters(), asked, strict=True):

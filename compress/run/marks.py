@@ -1,6 +1,7 @@
 """What a loss reads and which settings it takes, by its source: importing it imports torch."""
 
 import ast
+from functools import cache
 
 from compress import registry
 
@@ -19,6 +20,7 @@ def takes(loss: str, option: str, *, foreign: bool = True) -> bool:
     return foreign if made is None else any(option == key.arg for key in made.args.kwonlyargs)
 
 
+@cache
 def _function(loss: str) -> ast.FunctionDef | None:
     """The formula as it is written; None for a third party's."""
     file = registry.ROOT / "losses" / f"{loss}.py"

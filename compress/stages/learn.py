@@ -67,7 +67,10 @@ def learn(
     ask = partial(
         cached_logits, teacher, folder=context.work, key=MAIN, notify=context.notify, precision=_precision(trainings)
     )
-    others = any(kept and not inside for kept, inside in zip(stored, deep, strict=True))
+    others = any(
+        kept and not inside and MAIN in each.teachers
+        for each, kept, inside in zip(trainings, stored, deep, strict=True)
+    )
     voices = {**voices, MAIN: partial(_answers, heard, states, ask, others=others)}
     given = []
     for each, kept, inside in zip(trainings, stored, deep, strict=True):

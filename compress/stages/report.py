@@ -108,7 +108,7 @@ def _augmented(made: Mapping[str, Any]) -> str:
     if made["words"]:
         ways.append(f"{made['replaced'] / made['words']:.0%} of the words of copies replaced")
     if made["joined"]:
-        ways.append(f"{made['joined']:,} of two rows joined")
+        ways.append(f"{made['joined']:,} drawn of two rows joined")
     return (
         f"{made['rows']:,} new rows from {made['training_rows']:,}: {', '.join(ways)}; left out {out['unchanged']:,} "
         f"that came out unchanged, {out['like_a_training_row_or_another_new_row']:,} like a training row or each other, "

@@ -37,18 +37,10 @@ def test_quick_attention_gives_the_same_answers_and_gradients(family: str, lengt
         assert_close(fast[name], values, rtol=1e-4, atol=1e-5 * float(values.abs().max()) + 1e-6, msg=name)
 
 
-@pytest.mark.parametrize("tokens", [LONG, LONG + 1])
-@pytest.mark.parametrize("masked", [False, True])
-def test_attention_of_any_length_is_pytorchs(tokens: int, masked: bool) -> None:
-    torch.manual_seed(0)
-    made = [torch.randn(2, 3, tokens, 4, requires_grad=True) for _ in range(3)]
-    mask = torch.arange(tokens) < torch.tensor([tokens, tokens - 5])[:, None]
-    given = mask[:, None, None].expand(2, 1, tokens, tokens) if masked else None
-    usual = torch.nn.functional.scaled_dot_product_attention(*made, attn_mask=given).transpose(1, 2)
-    fast, _ = attention(nn.Module(), *made, given)
-    assert_close(fast, usual)
-    for one, other in zip(torch.autograd.grad(fast.sum(), made), torch.autograd.grad(usual.sum(), made), strict=True):
-        assert_close(one, other)
+class Layer(nn.Module):
+    """What transformers reads of the module that attends."""
+
+    is_causal = False
 
 
 def test_quick_attention_is_what_the_model_computes_with_while_the_context_lasts() -> None:
@@ -72,6 +64,64 @@ def test_dropout_comes_back() -> None:
     with quick(model):
         assert not any(type(module) is nn.Dropout for module in model.modules())
     assert any(type(module) is nn.Dropout for module in model.modules())
+
+
+def test_hidden_states_are_dropped_in_training() -> None:
+    model = tiny.model().train()
+    torch.manual_seed(0)
+    with quick(model):
+        states = model.bert.embeddings.dropout(torch.ones(200, 200))
+    assert_close((states == 0).float().mean(), torch.tensor(0.1), rtol=0, atol=0.01)
+
+
+def test_an_exception_leaves_nothing_behind() -> None:
+    model = tiny.model()
+    with pytest.raises(RuntimeError, match="stopped"), quick(model):
+        raise RuntimeError("stopped")
+    assert model.config._attn_implementation == "sdpa"
+    assert any(type(module) is nn.Dropout for module in model.modules())
+
+
+@pytest.mark.parametrize("tokens", [5, 16, 40, LONG, LONG + 1])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_in_bf16_is_that_in_fp32_but_for_rounding(tokens: int, masked: bool) -> None:
+    torch.manual_seed(0)
+    made = [torch.randn(2, 3, tokens, 8).bfloat16().requires_grad_() for _ in range(3)]
+    mask = torch.arange(tokens) < torch.tensor([tokens, tokens - 3])[:, None]
+    given = mask[:, None, None].expand(2, 1, tokens, tokens) if masked else None
+    exact = [part.detach().float().requires_grad_() for part in made]
+    usual = torch.nn.functional.scaled_dot_product_attention(*exact, attn_mask=given).transpose(1, 2)
+    for gradients in (False, True):
+        with torch.set_grad_enabled(gradients):
+            fast, _ = attention(Layer(), *made, given)
+        assert fast.dtype == torch.bfloat16
+        assert_close(fast.float(), usual, rtol=0.02, atol=0.02)
+    outer = torch.randn_like(usual)
+    expected = torch.autograd.grad(usual, exact, outer)
+    for one, other in zip(torch.autograd.grad(fast, made, outer.bfloat16()), expected, strict=True):
+        assert_close(one.float(), other, rtol=0.05, atol=0.05)
+
+
+def test_a_layer_that_must_not_look_ahead_does_not() -> None:
+    torch.manual_seed(0)
+    made = [torch.randn(1, 2, 5, 4).bfloat16().requires_grad_() for _ in range(3)]
+    layer = Layer()
+    layer.is_causal = True
+    states, _ = attention(layer, *made, None)
+    gradient = torch.autograd.grad(states[:, 0].float().sum(), made[2])[0]
+    assert gradient[:, :, 0].any()
+    assert not gradient[:, :, 1:].any()
+
+
+def test_where_no_key_may_be_looked_at_nothing_is_not_a_number() -> None:
+    torch.manual_seed(0)
+    made = [torch.randn(1, 2, 5, 4, requires_grad=True) for _ in range(3)]
+    mask = torch.ones(1, 1, 5, 5, dtype=torch.bool)
+    mask[..., 2, :] = False
+    with torch.autocast("cpu", torch.bfloat16):
+        states, _ = attention(Layer(), *made, mask, dropout=0.1)
+    assert states.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(states.float().sum(), made))
 
 
 def test_attention_drops_in_training() -> None:

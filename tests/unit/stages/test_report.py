@@ -39,4 +39,4 @@ def test_the_counts_of_an_augmentation_are_told() -> None:
     copies = report._augmented({**counts, "words": 700, "replaced": 350, "joined": 0})
     assert copies == f"1,220 new rows from 640: 50% of the words of copies replaced; {out}"
     joined = report._augmented({**counts, "words": 0, "replaced": 0, "joined": 1228})
-    assert joined == f"1,220 new rows from 640: 1,228 of two rows joined; {out}"
+    assert joined == f"1,220 new rows from 640: 1,228 drawn of two rows joined; {out}"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from compress.config.settings import Distill, Train
 from compress.data.batches import Encoded
+from compress.encoders.processor import ATTENTION
 from compress.errors import InputError, TrainingFailed
 from compress.training import progress, trainer
 from compress.training.history import History, Session, quiet
@@ -126,6 +127,19 @@ def test_it_goes_on_where_it_stopped(
     # The step told of when it stopped was not yet saved.
     assert told[0][0] == ((step - 1) // (every or 5)) * (every or 5) + 1
     assert len(checkpoints(tmp_path / "cut")) <= 1
+
+
+def test_student_and_teacher_compute_by_the_fast_attention_while_it_lasts(rows: Make, tmp_path: Path) -> None:
+    module = distillation()
+    assert isinstance(module, Distillation)
+    found = set()
+
+    def look(_done: int, _total: int, _note: str) -> None:
+        found.update(one.config._attn_implementation for one in (module.student, module.teacher) if one is not None)
+
+    trained(module, rows, tmp_path, notify=look)
+    assert found == {ATTENTION}
+    assert module.student.config._attn_implementation == "sdpa"
 
 
 def test_what_is_scheduled_ends_at_the_last_step_and_is_recorded(rows: Make, tmp_path: Path) -> None:
