@@ -105,8 +105,7 @@ def _check(student: PreTrainedModel, teacher: PreTrainedModel, start: Start, cho
                 f"the student has {small.num_embeddings} {name} embeddings and the teacher {large.num_embeddings}: "
                 "it can take its first weights from a teacher with the same vocabulary and positions only."
             )
-    heads = [int(getattr(model.config, row.heads_key)) for model in (student, teacher)]
-    if what := refused(row, start, chosen, (heads[0], heads[1])):
+    if what := refused(row, start, chosen):
         raise InputError(what)
     for key in row.one_a_layer:
         kinds = getattr(student.config, key), getattr(teacher.config, key)

@@ -22,10 +22,26 @@ def principal(moments: Tensor, count: int) -> Tensor:
     return torch.mul(vectors, largest.sign()).float()
 
 
+def uses(teacher: Parts, contexts: Tensor, basis: Tensor, size: int) -> Tensor:
+    """How much of what each head adds to the states varies from token to token.
+
+    Shapes: contexts (tokens, heads * size) what enters the output Linear; basis (teacher width, student width) -> (heads,)
+    """
+    out = (basis.T @ teacher.output.weight).view(basis.size(1), -1, size).transpose(0, 1)
+    varying = (contexts - contexts.mean(0)).view(len(contexts), -1, size).transpose(0, 1)
+    return (varying @ out.transpose(1, 2)).pow(2).sum((1, 2)) / len(contexts)
+
+
 def narrow_attention(
-    student: Parts, teacher: Parts, states: Tensor, contexts: Tensor, basis: Tensor, sizes: tuple[int, int]
+    student: Parts,
+    teacher: Parts,
+    states: Tensor,
+    contexts: Tensor,
+    basis: Tensor,
+    sizes: tuple[int, int],
+    taken: Sequence[int] | None = None,
 ) -> None:
-    """Heads: the ones whose output varies most, each cut to the student's head size.
+    """Heads: the `taken`, or the ones whose output varies most, each cut to the student's head size.
 
     A head's queries meet its keys, and its values its output weights, only in products. Each product is replaced by
     the one of lower rank that answers nearest on these tokens: an SVD between the square roots of the two factors'
@@ -42,8 +58,8 @@ def narrow_attention(
     out = (basis.T @ teacher.output.weight).view(basis.size(1), -1, wide).transpose(0, 1)
     bias = basis.T @ teacher.output.bias
     means = contexts.mean(0).view(-1, wide)
-    shares = (contexts - contexts.mean(0)).view(len(contexts), -1, wide).transpose(0, 1) @ out.transpose(1, 2)
-    taken = _largest(shares.pow(2).sum((1, 2)), student.query.out_features // size)
+    if taken is None:
+        taken = largest(uses(teacher, contexts, basis, wide), student.query.out_features // size)
     student.key.weight.zero_()
     student.key.bias.zero_()
     student.output.weight.zero_()
@@ -120,7 +136,7 @@ def narrow_neurons(student: Parts, teacher: Parts, activations: Tensor, basis: T
     Shapes: activations (tokens, teacher neurons) what enters the `down` Linear
     """
     out = basis.T @ teacher.down.weight
-    taken = _largest(activations.var(0, correction=0) * out.pow(2).sum(0), student.up.out_features)
+    taken = largest(activations.var(0, correction=0) * out.pow(2).sum(0), student.up.out_features)
     count, left_out = len(taken), _others(taken, out.size(1))
     student.up.weight[:count] = teacher.up.weight[taken] @ basis
     student.up.bias[:count] = teacher.up.bias[taken]
@@ -143,7 +159,7 @@ def narrow_head(
         taken = list(range(large.out_features))
         if place + 1 < len(teacher):
             inputs = seen[place + 1][0]
-            taken = _largest(inputs.var(0, correction=0) * teacher[place + 1].weight.pow(2).sum(0), small.out_features)
+            taken = largest(inputs.var(0, correction=0) * teacher[place + 1].weight.pow(2).sum(0), small.out_features)
         small.weight.copy_((large.weight @ read)[taken])
         small.bias.copy_((large.bias + large.weight @ constant)[taken])
         goals.append(seen[place][1][:, taken])
@@ -181,7 +197,7 @@ def fit_norm(norm: nn.LayerNorm, inputs: Tensor, goal: Tensor) -> None:
     norm.bias.copy_(wanted - scale * mean)
 
 
-def _largest(scores: Tensor, count: int) -> list[int]:
+def largest(scores: Tensor, count: int) -> list[int]:
     """The places of the `count` largest scores, or of all, in their order."""
     found: list[int] = scores.topk(min(count, len(scores))).indices.sort().values.tolist()
     return found

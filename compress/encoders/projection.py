@@ -20,7 +20,16 @@ from compress.encoders.families import (
     pooler,
 )
 from compress.encoders.modeling_compress import FactoredEmbedding
-from compress.encoders.narrowing import correct, fit_norm, narrow_attention, narrow_head, narrow_neurons, principal
+from compress.encoders.narrowing import (
+    correct,
+    fit_norm,
+    largest,
+    narrow_attention,
+    narrow_head,
+    narrow_neurons,
+    principal,
+    uses,
+)
 from compress.encoders.rows import Projection
 from compress.errors import InputError
 
@@ -60,7 +69,8 @@ def project(
 
     1. The directions that the teacher's hidden states vary in most become the student's dimensions.
     2. Each head's products (query with key, value with output) are cut to the student's head size by an SVD that
-       weighs directions by their use; of surplus heads and neurons those whose output varies most are taken.
+       weighs directions by their use; of surplus heads and neurons those whose output varies most are taken. Where
+       all layers share one table of distances, a column a head (MPNet), they all take the same heads.
     3. While one forward pass goes through the student, each output Linear is corrected by least squares and each norm
        fitted, so that sums and states come as near to the teacher's as what lies before them allows. This bridges
        layers that were left out, too. A layer that serves all calls (ALBERT) gets its norms fitted only.
@@ -72,7 +82,8 @@ def project(
     batch = _joined(batches, teacher.device)
     with torch.no_grad(), _evaluating(student, teacher):
         basis = _basis(student, teacher, chosen, batch)
-        goals = _narrow(student, teacher, chosen, basis, batch)
+        taken = _heads(student, teacher, chosen, basis, batch)
+        goals = _narrow(student, teacher, chosen, basis, batch, taken)
         _correct(student, goals, batch)
 
 
@@ -122,12 +133,41 @@ def _basis(
     return principal(moments, narrow)
 
 
+def _heads(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    chosen: Sequence[int],
+    basis: Tensor,
+    batch: Mapping[str, Tensor],
+) -> list[int] | None:
+    """The teacher's heads that every layer takes, by what they do in all chosen layers; None if each chooses its own.
+
+    They come with their columns of the table of distances, which the student's is set to.
+    """
+    small, large = extras(student).head_bias, extras(teacher).head_bias
+    if small is None or large is None:
+        return None
+    width, count = large.embedding_dim, min(small.embedding_dim, large.embedding_dim)
+    taken = list(range(count))
+    if count < width:
+        size, scores = head_size(teacher.config), torch.zeros(width, device=teacher.device)
+
+        def add(call: int, seen: Seen) -> None:
+            scores.add_(uses(parts(teacher)[call], seen["output"][0], basis, size), alpha=chosen.count(call))
+
+        _watch(teacher, batch, add)
+        taken = largest(scores, count)
+    small.weight[:, :count] = large.weight[:, taken]
+    return taken if count < width else None
+
+
 def _narrow(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
     chosen: Sequence[int],
     basis: Tensor,
     batch: Mapping[str, Tensor],
+    taken: Sequence[int] | None,
 ) -> _Goals:
     """Set every weight of the student but its norms."""
     shared = family_of(teacher).shared_layers
@@ -139,7 +179,7 @@ def _narrow(
 
     def narrow(index: int, source: int, seen: Seen) -> None:
         end, part = ends[index], sources[source]
-        narrow_attention(end, part, seen["query"][0], seen["output"][0], basis, sizes)
+        narrow_attention(end, part, seen["query"][0], seen["output"][0], basis, sizes, taken)
         narrow_neurons(end, part, seen["down"][0], basis)
         normed.update({(index, name): (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS})
 
@@ -153,9 +193,6 @@ def _narrow(
                 narrow(index, call, seen)
 
     outside = _watch(teacher, batch, layer)
-    biases = extras(student).head_bias, extras(teacher).head_bias
-    if biases[0] is not None and biases[1] is not None:  # as many heads, see `start.refused`
-        biases[0].weight.copy_(biases[1].weight)
     if shared:
         narrow(0, 0, _together(thinned))
     goals = narrow_head(head(student), head(teacher), outside.head, basis)

@@ -18,23 +18,16 @@ def evenly(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
     return tuple(-(-(2 * place * (teacher_layers - 1) - steps) // (2 * steps)) for place in range(student_layers))
 
 
-def refused(
-    row: Family, start: str, chosen: Sequence[int] | None = None, heads: tuple[int | None, int | None] = (None, None)
-) -> str | None:
+def refused(row: Family, start: str, chosen: Sequence[int] | None = None) -> str | None:
     """Why a student of a family cannot start so (`layers` or `pca`) from its teacher; None if it can.
 
-    `chosen` are the teacher layers that its layers start from, `heads` its heads and the teacher's; both if known.
+    `chosen` are the teacher layers that its layers start from, if known.
     """
     reason = dict(row.refuses).get("pca") if start == "pca" else None
     if reason:
         return (
             f"a {row.model_type} student cannot start by `pca`: {reason}. Give it the teacher's width, heads and neurons "
             "and `start: layers`, or `start: random`."
-        )
-    if start == "pca" and row.head_bias and None not in heads and heads[0] != heads[1]:
-        return (
-            f"a {row.model_type} student cannot start by `pca` with {heads[0]} heads from a teacher of {heads[1]}: the "
-            f"heads of all its layers share one table of distances. Give it {heads[1]} heads, or `start: random`."
         )
     if start != "random" and row.pre_norm and chosen and (chosen[0] != 0 or 0 in chosen[1:]):
         return (

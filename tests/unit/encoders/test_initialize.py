@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.config.settings import Architecture
 from compress.encoders import projection
-from compress.encoders.families import FAMILIES, configured, layers, parts
+from compress.encoders.families import FAMILIES, configured, extras, layers, parts
 from compress.encoders.initialize import first_weights
 from compress.encoders.start import evenly
 from compress.errors import InputError
@@ -40,10 +40,6 @@ def projected(teacher: PreTrainedModel, chosen: tuple[int, ...] = (0, 1, 2), **s
     student = student_of(teacher, **shape)
     first_weights(student, teacher, start="pca", layers=chosen, batches=batches(teacher))
     return student
-
-
-def fewer_heads(family: str) -> dict[str, int]:
-    return {} if FAMILIES[family].head_bias else {"heads": 2}
 
 
 def unexplained(student: PreTrainedModel, teacher: PreTrainedModel) -> float:
@@ -106,6 +102,30 @@ def test_a_projection_to_more_neurons_is_the_teacher_until_it_is_trained(family:
 
 
 @pytest.mark.parametrize("family", PROJECTED)
+def test_heads_that_say_nothing_are_left_out_without_loss(family: str) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    with torch.no_grad():
+        for part in parts(teacher):
+            part.output.weight[:, 0:8] = part.output.weight[:, 16:24] = 0
+    student = projected(teacher, heads=2)
+    assert_close(logits(student), logits(teacher), atol=1e-4, rtol=0)
+    tables = [extras(model).head_bias for model in (student, teacher)]
+    if tables[0] is not None:
+        assert torch.equal(tables[0].weight, tables[1].weight[:, [1, 3]])
+
+
+def test_heads_that_share_a_table_are_the_same_in_every_layer() -> None:
+    teacher = tiny.model("mpnet", layers=LAYERS)
+    loud = [(1, 3), (1, 2), (0, 1)]  # 1 in all, and 3 the loudest of the rest
+    with torch.no_grad():
+        for part, heads, scale in zip(parts(teacher), loud, (20, 5, 5), strict=True):
+            part.output.weight.view(32, 4, 8)[:, heads] *= scale
+    table = extras(projected(teacher, heads=2)).head_bias
+    assert table is not None
+    assert torch.equal(table.weight, extras(teacher).head_bias.weight[:, [1, 3]])
+
+
+@pytest.mark.parametrize("family", PROJECTED)
 @pytest.mark.parametrize(
     "shape",
     [{"hidden": 24}, {"hidden": 24, "heads": 2}, {"heads": 2}, {"heads": 8}, {"intermediate": 40}],
@@ -113,10 +133,6 @@ def test_a_projection_to_more_neurons_is_the_teacher_until_it_is_trained(family:
 )
 def test_a_smaller_projection_answers_like_the_teacher(family: str, shape: dict[str, int]) -> None:
     teacher = tiny.model(family, layers=LAYERS)
-    if FAMILIES[family].head_bias and "heads" in shape:
-        with pytest.raises(InputError, match=r"heads from a teacher of 4: the heads of all its layers share one table"):
-            projected(teacher, **shape)
-        return
     assert unexplained(projected(teacher, **shape), teacher) < 0.7
     assert unexplained(student_of(teacher, **shape), teacher) > 0.9
 
@@ -133,9 +149,7 @@ def test_layers_left_out_are_bridged(family: str) -> None:
 def test_a_projection_is_deterministic_finite_and_leaves_the_teacher_as_it_is(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS).train()
     before = copy.deepcopy(teacher.state_dict())
-    students = [
-        projected(teacher, (0, 2), layers=2, hidden=24, **fewer_heads(family), intermediate=40) for _ in range(2)
-    ]
+    students = [projected(teacher, (0, 2), layers=2, hidden=24, heads=2, intermediate=40) for _ in range(2)]
     states = [student.state_dict() for student in students]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert all(value.isfinite().all() for value in states[0].values())
@@ -218,7 +232,7 @@ def test_another_family_vocabulary_or_number_of_labels_is_an_error() -> None:
 @pytest.mark.parametrize("family", PROJECTED)
 def test_a_single_short_row_gives_finite_weights(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS)
-    student = student_of(teacher, hidden=24, **fewer_heads(family), intermediate=40)
+    student = student_of(teacher, hidden=24, heads=2, intermediate=40)
     first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=[tiny.batch(teacher, rows=1, length=3)])
     assert all(value.isfinite().all() for value in student.state_dict().values())
 
