@@ -64,7 +64,9 @@ _DEBERTA = replace(
     position=None,
     token_type=None,
     projection="embeddings.embed_proj",
+    norm_last=True,
     pooler=None,
+    head_key="attention_head_size",
     relative="encoder.rel_embeddings",
     relative_norm="encoder.LayerNorm",
     query="attention.self.query_proj",
@@ -81,7 +83,6 @@ _DEBERTA = replace(
     ),
     usual=(("pos_att_type", "c2p|p2c"), ("position_buckets", 256)),
     inputs=("input_ids", "attention_mask"),
-    refuses=(("pca", "its queries and keys meet distances too, not each other alone"),),
     sdpa=False,
 )
 _MODERNBERT = Family(
@@ -446,6 +447,6 @@ def configured(
         raise InputError(
             f"`hidden: {hidden}` is not a multiple of `heads: {heads}`. Give both in the student's architecture."
         )
-    if row.head_key:
+    if row.head_key and hasattr(result, row.head_key):
         setattr(result, row.head_key, hidden // heads)
     return result

@@ -23,6 +23,8 @@ class Family:
     """What makes embeddings of a width of their own as wide as the hidden states."""
     projects_equal: bool = False
     """It is there even if the two widths are the same."""
+    norm_last: bool = False
+    """The embeddings' norm stands behind it."""
     pooler: str | None = None
     head_bias: str | None = None
     """An Embedding (distances -> heads), shared by all layers, of what is added to each head's scores."""
@@ -62,7 +64,7 @@ class Family:
     intermediate_key: str = "intermediate_size"
     embedding_key: str | None = None
     head_key: str | None = None
-    """The width of a head, which is the hidden width by the heads."""
+    """The width of a head, which is the hidden width by the heads; some configs leave it out."""
     follows: tuple[str, ...] = ()
     """Further widths that are the hidden width's."""
     requires: tuple[tuple[str, object], ...] = (("is_decoder", False), ("position_embedding_type", "absolute"))

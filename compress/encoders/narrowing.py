@@ -5,6 +5,7 @@ the teacher lacks keep their random inputs and get no output, so that they have 
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,11 +33,21 @@ def uses(teacher: Parts, contexts: Tensor, basis: Tensor, size: int) -> Tensor:
     return (varying @ out.transpose(1, 2)).pow(2).sum((1, 2)) / len(contexts)
 
 
+class Attended(NamedTuple):
+    """What the attention of a teacher's layer saw."""
+
+    states: Tensor
+    """(tokens, teacher width) what queries, keys and values are made of."""
+    contexts: Tensor
+    """(tokens, teacher heads * head size) what enters the output Linear."""
+    distances: Tensor | None = None
+    """(distances, teacher width) what queries and keys are made of too (DeBERTa)."""
+
+
 def narrow_attention(
     student: Parts,
     teacher: Parts,
-    states: Tensor,
-    contexts: Tensor,
+    seen: Attended,
     basis: Tensor,
     sizes: tuple[int, int],
     taken: Sequence[int] | None = None,
@@ -45,13 +56,14 @@ def narrow_attention(
 
     A head's queries meet its keys, and its values its output weights, only in products. Each product is replaced by
     the one of lower rank that answers nearest on these tokens: an SVD between the square roots of the two factors'
-    covariances. What is the same for all keys drops out of the softmax; means go into the output's bias.
+    covariances. What is the same for all keys drops out of the softmax; means go into the output's bias. Where queries
+    and keys are made of distances too, which meet those of the tokens, they weigh as much as the tokens do.
 
-    Shapes: states (tokens, teacher width) what enters the layer; contexts (tokens, teacher heads * size) what enters the
-    output Linear; basis (teacher width, student width); sizes: the head sizes of student and teacher
+    Shapes: basis (teacher width, student width); sizes: the head sizes of student and teacher
     """
     size, wide = sizes
-    states = states @ basis
+    states, contexts = seen.states @ basis, seen.contexts
+    beside = None if seen.distances is None else seen.distances @ basis
     queries, keys, values = (
         _Heads(linear.weight @ basis, linear.bias, wide) for linear in (teacher.query, teacher.key, teacher.value)
     )
@@ -71,7 +83,7 @@ def narrow_attention(
         rows = slice(start, start + min(size, wide))
         query, key, value, back = queries[head], keys[head], values[head], out[head]
         if size < wide:
-            query, key = _cut_scores(query, key, states, size)
+            query, key = _cut_scores(query, key, states, size, beside)
             value, back, shift = _cut_values(value, back, states, size)
             bias = bias + shift
         balance = (size / wide) ** 0.25
@@ -100,32 +112,47 @@ class _Heads:
         return self.weight[head], self.bias[head]
 
 
-def _cut_scores(query: Affine, key: Affine, states: Tensor, size: int) -> tuple[Affine, Affine]:
-    asked = states @ query[0].T + query[1]
+def _cut_scores(
+    query: Affine, key: Affine, states: Tensor, size: int, beside: Tensor | None = None
+) -> tuple[Affine, Affine]:
+    """Queries and keys of fewer dimensions. The keys' mean adds the same to all scores of a query and is left out; not
+    so where a query that is made of a distance (`beside`) meets it."""
+    asked = _moments(states @ query[0].T + query[1])
     offered = states @ key[0].T
+    bias = torch.zeros_like(key[1])
+    if beside is None:
+        offered = _moments(offered - offered.mean(0))
+    else:
+        bias = key[1]
+        asked = asked + _moments(beside @ query[0].T + query[1])
+        offered = _moments(offered + bias) + _moments(beside @ key[0].T + bias)
     asked_root, asked_inverse = _roots(asked)
-    offered_root, offered_inverse = _roots(offered - offered.mean(0))
+    offered_root, offered_inverse = _roots(offered)
     left, strength, right = torch.linalg.svd(asked_root @ offered_root)
     scale = strength[:size].sqrt()
     down = ((asked_inverse @ left[:, :size]) * scale).T.float()
     other = ((offered_inverse @ right[:size].T) * scale).T.float()
-    return (down @ query[0], down @ query[1]), (other @ key[0], torch.zeros_like(key[1][:size]))
+    return (down @ query[0], down @ query[1]), (other @ key[0], other @ bias)
 
 
 def _cut_values(value: Affine, back: Tensor, states: Tensor, size: int) -> tuple[Affine, Tensor, Tensor]:
     """The value's rows, the output's columns, and what the values' mean adds to the output's bias."""
     given = states @ value[0].T
     mean = given.mean(0)
-    root, inverse = _roots(given - mean)
+    root, inverse = _roots(_moments(given - mean))
     left, strength, right = torch.linalg.svd(back.double() @ root, full_matrices=False)
     scale = strength[:size].sqrt()
     down = ((scale[:, None] * right[:size]) @ inverse).float()
     return (down @ value[0], -(down @ mean)), (left[:, :size] * scale).float(), back @ (mean + value[1])
 
 
-def _roots(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The square root of the rows' second moments, and its inverse."""
-    values, vectors = torch.linalg.eigh((rows.T @ rows).double() / len(rows))
+def _moments(rows: Tensor) -> Tensor:
+    return (rows.T @ rows).double() / len(rows)
+
+
+def _roots(moments: Tensor) -> tuple[Tensor, Tensor]:
+    """The square root of second moments, and its inverse."""
+    values, vectors = torch.linalg.eigh(moments)
     values = values.clamp(min=1e-8 * float(values[-1]) + 1e-30)
     return (vectors * values.sqrt()) @ vectors.T, (vectors * values.rsqrt()) @ vectors.T
 

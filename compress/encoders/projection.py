@@ -21,6 +21,7 @@ from compress.encoders.families import (
 )
 from compress.encoders.modeling_compress import FactoredEmbedding
 from compress.encoders.narrowing import (
+    Attended,
     correct,
     fit_norm,
     largest,
@@ -45,8 +46,8 @@ Seen = dict[str, tuple[Tensor, Tensor]]
 class _Outside(NamedTuple):
     """What the teacher showed outside its layers."""
 
-    norm: Tensor
-    """Out of the embeddings' norm."""
+    embedded: Tensor
+    """Of the embeddings' width: out of their norm, or, where that stands behind the projection, out of the words' table."""
     head: list[tuple[Tensor, Tensor]]
     """In and out of each Linear of the head."""
 
@@ -171,6 +172,7 @@ def _narrow(
 ) -> _Goals:
     """Set every weight of the student but its norms."""
     shared = family_of(teacher).shared_layers
+    distances = _narrow_distances(student, teacher, basis)
     sizes = head_size(student.config), head_size(teacher.config)
     sources, ends = parts(teacher), parts(student)
     normed: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
@@ -179,7 +181,8 @@ def _narrow(
 
     def narrow(index: int, source: int, seen: Seen) -> None:
         end, part = ends[index], sources[source]
-        narrow_attention(end, part, seen["query"][0], seen["output"][0], basis, sizes, taken)
+        attended = Attended(seen["query"][0], seen["output"][0], distances)
+        narrow_attention(end, part, attended, basis, sizes, taken)
         narrow_neurons(end, part, seen["down"][0], basis)
         normed.update({(index, name): (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS})
 
@@ -196,7 +199,18 @@ def _narrow(
     if shared:
         narrow(0, 0, _together(thinned))
     goals = narrow_head(head(student), head(teacher), outside.head, basis)
-    return _Goals(_narrow_embeddings(student, teacher, basis, outside.norm, entered[0]), normed, goals)
+    return _Goals(_narrow_embeddings(student, teacher, basis, outside.embedded, entered[0]), normed, goals)
+
+
+def _narrow_distances(student: PreTrainedModel, teacher: PreTrainedModel, basis: Tensor) -> Tensor | None:
+    """Set the embeddings of distances and their norm; returns what the teacher's norm puts out (distances, width)."""
+    small, large = extras(student), extras(teacher)
+    if small.relative is None or small.relative_norm is None or large.relative is None or large.relative_norm is None:
+        return None
+    states: Tensor = large.relative_norm(large.relative.weight)
+    small.relative.weight.copy_(large.relative.weight @ basis)
+    fit_norm(small.relative_norm, small.relative.weight, states @ basis)
+    return states
 
 
 def _every(seen: Seen, start: int, step: int) -> Seen:
@@ -212,31 +226,31 @@ def _together(calls: Sequence[Seen]) -> Seen:
 
 
 def _narrow_embeddings(
-    student: PreTrainedModel, teacher: PreTrainedModel, basis: Tensor, normed: Tensor, entered: Tensor
+    student: PreTrainedModel, teacher: PreTrainedModel, basis: Tensor, embedded: Tensor, entered: Tensor
 ) -> Tensor:
     """Set the embeddings but for their norm; returns what that should put out.
 
-    Shapes: normed (tokens, embedding width) what the teacher's norm puts out; entered (tokens, teacher width) what its
-    first layer takes.
+    Shapes: embedded (tokens, embedding width), see `_Outside`; entered (tokens, teacher width) what the teacher's first
+    layer takes.
 
     Embeddings of the hidden width become narrower with it. Where a projection stands behind them, they stay as they are
     if they are as wide as the teacher's, and take their own principal directions otherwise.
     """
     large, small = embeddings(teacher), embeddings(student)
     width = small.word.embedding_dim
+    goal = entered @ basis
     if small.projection is None:
         inner = basis if large.projection is None else large.projection.weight.T @ basis
-        goal = entered @ basis
     else:
         same = width == large.word.embedding_dim
-        moments = normed.T @ normed
-        inner = torch.eye(width, device=basis.device) if same else principal(moments, width)
-        goal = normed @ inner
+        inner = torch.eye(width, device=basis.device) if same else principal(embedded.T @ embedded, width)
+        goal = goal if family_of(teacher).norm_last else embedded @ inner
         into = inner if large.projection is None else large.projection.weight @ inner
         small.projection.weight.copy_(basis.T @ into)
-        small.projection.bias.zero_()
-        if large.projection is not None:
-            small.projection.bias.copy_(basis.T @ large.projection.bias)
+        if small.projection.bias is not None:
+            small.projection.bias.zero_()
+            if large.projection is not None:
+                small.projection.bias.copy_(basis.T @ large.projection.bias)
     for table, source in zip(small.tables, large.tables, strict=True):
         if isinstance(table, FactoredEmbedding) and isinstance(source, FactoredEmbedding):
             table.weight.copy_(source.weight)
@@ -255,9 +269,10 @@ def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor
 
         def at(module: nn.Module | Projection, act: Callable[[Tensor], None]) -> None:
             def hook(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+                handle.remove()  # DeBERTa makes queries of distances next
                 act(_tokens(args[0], real))
 
-            hooks.enter_context(module.register_forward_pre_hook(hook))
+            handle = hooks.enter_context(module.register_forward_pre_hook(hook))
 
         norm = embeddings(student).norm
         assert norm is not None  # families without one are refused
@@ -301,27 +316,29 @@ def _watch(teacher: PreTrainedModel, batch: Mapping[str, Tensor], each: Callable
 
         def record(module: nn.Module, into: Seen, name: str) -> None:
             def hook(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-                into[name] = (_tokens(args[0], real), _tokens(output, real))
+                if name not in into:  # a layer of DeBERTa makes queries of distances next
+                    into[name] = (_tokens(args[0], real), _tokens(output, real))
 
             hooks.enter_context(module.register_forward_hook(hook))
 
         def end(*_: Any) -> None:
             nonlocal ended
             each(ended, dict(inside))
+            inside.clear()
             ended += 1
 
         for layer, part in zip(layers(teacher), parts(teacher), strict=True):
             for name in ("query", "output", "down", *NORMS):
                 record(getattr(part, name), inside, name)
             hooks.enter_context(layer.register_forward_hook(end))
-        norm = embeddings(teacher).norm
-        assert norm is not None  # families without one are refused
-        record(norm, outside, "norm")
+        last = embeddings(teacher).word if family_of(teacher).norm_last else embeddings(teacher).norm
+        assert last is not None  # families without a norm are refused
+        record(last, outside, "embedded")
         linears = head(teacher)
         for place, linear in enumerate(linears):
             record(linear, outside, str(place))
         teacher(**batch)
-    return _Outside(outside["norm"][1], [outside[str(place)] for place in range(len(linears))])
+    return _Outside(outside["embedded"][1], [outside[str(place)] for place in range(len(linears))])
 
 
 def _tokens(values: Tensor, real: Tensor) -> Tensor:

@@ -43,9 +43,8 @@ def narrowed(model: PreTrainedModel, hidden: int, batches: Iterable[Mapping[str,
     if hidden >= width:
         raise InputError(f"its hidden states are {width} wide, so they cannot be cut to {hidden}.")
     follows = row.embedding_key is not None and embeddings(model).projection is None
-    setattr(config, row.hidden_key, hidden)
-    if follows:
-        setattr(config, str(row.embedding_key), hidden)
+    for key in (row.hidden_key, *row.follows, *([str(row.embedding_key)] if follows else [])):
+        setattr(config, key, hidden)
     return _projected(model, config, batches)
 
 

@@ -138,6 +138,14 @@ def test_a_smaller_projection_answers_like_the_teacher(family: str, shape: dict[
 
 
 @pytest.mark.parametrize("family", PROJECTED)
+def test_the_correction_brings_a_student_nearer(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = tiny.model(family, layers=LAYERS)
+    corrected = unexplained(projected(teacher, hidden=24, heads=3), teacher)
+    monkeypatch.setattr(projection, "correct", lambda *_: None)
+    assert corrected < unexplained(projected(teacher, hidden=24, heads=3), teacher)
+
+
+@pytest.mark.parametrize("family", PROJECTED)
 def test_layers_left_out_are_bridged(family: str) -> None:
     teacher = tiny.model(family, layers=LAYERS)
     copied = student_of(teacher, layers=2)
@@ -177,6 +185,28 @@ def test_an_embedding_width_of_its_own_is_projected(family: str, width: int) -> 
         return
     first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=batches(teacher))
     assert unexplained(student, teacher) < 0.9
+
+
+@pytest.mark.parametrize(("own", "width"), [(16, 16), (16, 12), (32, 32)], ids=["narrower", "less", "as wide"])
+def test_an_embedding_width_whose_norm_stands_behind_the_projection_is_projected(own: int, width: int) -> None:
+    config = tiny.model("deberta-v2", layers=LAYERS).config
+    config.embedding_size = own
+    torch.manual_seed(0)
+    teacher = AutoModelForSequenceClassification.from_config(config).eval()
+    assert_close(logits(projected(teacher)), logits(teacher), atol=1e-4, rtol=0)
+    config = configured(config, Architecture(hidden=24))
+    config.embedding_size = width
+    student = AutoModelForSequenceClassification.from_config(config)
+    assert student.deberta.embeddings.embed_proj is not None
+    first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=batches(teacher))
+    assert unexplained(student, teacher) < 0.9
+
+
+def test_a_head_size_that_the_config_states_follows_the_students_shape() -> None:
+    config = tiny.model("deberta-v2").config
+    config.attention_head_size = 8
+    assert configured(config, Architecture(hidden=24)).attention_head_size == 6
+    assert not hasattr(configured(tiny.model("deberta-v2").config, Architecture(hidden=24)), "attention_head_size")
 
 
 def test_a_random_start_changes_nothing() -> None:

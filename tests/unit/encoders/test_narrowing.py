@@ -25,6 +25,17 @@ def test_a_head_that_needs_no_more_dimensions_than_are_left_scores_and_answers_t
     )
 
 
+def test_queries_and_keys_of_distances_are_kept_as_those_of_tokens() -> None:
+    torch.manual_seed(0)
+    states, distances = torch.randn(200, 12) + 1, torch.randn(30, 12)
+    inner = torch.randn(2, 8, 3)
+    query, key = ((part @ torch.randn(3, 12), part @ torch.randn(3)) for part in inner)
+    asked, offered = _cut_scores(query, key, states, 4, distances)
+    both = torch.cat((states, distances))
+    scores = [(both @ q.T + qb) @ (both @ k.T + kb).T for (q, qb), (k, kb) in ((query, key), (asked, offered))]
+    assert_close(scores[1], scores[0], atol=1e-2, rtol=1e-3)
+
+
 def test_a_corrected_linear_comes_nearer_to_its_goal_and_a_perfect_one_stays() -> None:
     torch.manual_seed(0)
     linear, inputs = nn.Linear(6, 4).requires_grad_(False), torch.randn(500, 6) + 2

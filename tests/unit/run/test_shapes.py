@@ -194,10 +194,6 @@ def problems(path: Path, *sets: str) -> list[str]:
             "teacher.model.scratch.family=xlnet",
             "students.narrow.distill.losses.attention: the loss attention cannot read the attention of xlnet: its queries",
         ),
-        (
-            "teacher.model.scratch.family=deberta-v2",
-            "students.narrow.start: a deberta-v2 student cannot start by `pca`: its queries and keys meet distances too",
-        ),
         ("teacher.model.scratch.family=modernbert", "students.small.start: a modernbert student cannot start from the"),
         ("teacher.model.scratch.max_positions=15", "task.max_length: 16 is above the 15 tokens that the positions of"),
         ("task.max_length=33", "task.max_length: 33 is above the 32 tokens that the positions of teacher.model reach."),
