@@ -114,7 +114,6 @@ _MODERNBERT = Family(
     pre_norm=True,
     rotary=True,
     traced=False,
-    refuses=(("pca", "its norms stand before its blocks, and its heads are turned by positions"),),
 )
 _DISTILBERT = Family(
     model_type="distilbert",

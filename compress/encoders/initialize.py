@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from compress.encoders import families
-from compress.encoders.projection import head, project
+from compress.encoders.projection import project
 from compress.encoders.start import refused
+from compress.encoders.watch import head
 from compress.errors import InputError
 
 Start = Literal["layers", "pca", "random"]
@@ -105,7 +106,11 @@ def _check(student: PreTrainedModel, teacher: PreTrainedModel, start: Start, cho
                 f"the student has {small.num_embeddings} {name} embeddings and the teacher {large.num_embeddings}: "
                 "it can take its first weights from a teacher with the same vocabulary and positions only."
             )
-    if what := refused(row, start, chosen):
+    heads = [
+        (int(getattr(model.config, row.hidden_key)), int(getattr(model.config, row.heads_key)))
+        for model in (student, teacher)
+    ]
+    if what := refused(row, start, chosen, (heads[0], heads[1])):
         raise InputError(what)
     for key in row.one_a_layer:
         kinds = getattr(student.config, key), getattr(teacher.config, key)

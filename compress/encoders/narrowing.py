@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.encoders.modules import Parts
+from compress.encoders.rows import Projection
 
 RIDGE = 0.1
 """How strongly a corrected Linear holds on to its weights, in mean squares of its inputs."""
@@ -21,6 +22,15 @@ def principal(moments: Tensor, count: int) -> Tensor:
     vectors = torch.linalg.eigh(moments.double())[1].flip(1)[:, :count]
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     return torch.mul(vectors, largest.sign()).float()
+
+
+class Axes(NamedTuple):
+    """The student's dimensions in those of the teacher, both (teacher width, student width)."""
+
+    read: Tensor
+    """What weights that read the states are multiplied by."""
+    write: Tensor
+    """The same for weights that add to them."""
 
 
 def uses(teacher: Parts, contexts: Tensor, basis: Tensor, size: int) -> Tensor:
@@ -37,18 +47,18 @@ class Attended(NamedTuple):
     """What the attention of a teacher's layer saw."""
 
     states: Tensor
-    """(tokens, teacher width) what queries, keys and values are made of."""
+    """(tokens, student width) what queries, keys and values are made of, in the student's dimensions."""
     contexts: Tensor
     """(tokens, teacher heads * head size) what enters the output Linear."""
     distances: Tensor | None = None
-    """(distances, teacher width) what queries and keys are made of too (DeBERTa)."""
+    """(distances, student width) what queries and keys are made of too (DeBERTa)."""
 
 
 def narrow_attention(
     student: Parts,
     teacher: Parts,
     seen: Attended,
-    basis: Tensor,
+    axes: Axes,
     sizes: tuple[int, int],
     taken: Sequence[int] | None = None,
 ) -> None:
@@ -59,21 +69,21 @@ def narrow_attention(
     covariances. What is the same for all keys drops out of the softmax; means go into the output's bias. Where queries
     and keys are made of distances too, which meet those of the tokens, they weigh as much as the tokens do.
 
-    Shapes: basis (teacher width, student width); sizes: the head sizes of student and teacher
+    Shapes: sizes: the head sizes of student and teacher
     """
     size, wide = sizes
-    states, contexts = seen.states @ basis, seen.contexts
-    beside = None if seen.distances is None else seen.distances @ basis
+    basis = axes.write
     queries, keys, values = (
-        _Heads(linear.weight @ basis, linear.bias, wide) for linear in (teacher.query, teacher.key, teacher.value)
+        _Heads(linear.weight @ axes.read, bias_of(linear), wide)
+        for linear in (teacher.query, teacher.key, teacher.value)
     )
     out = (basis.T @ teacher.output.weight).view(basis.size(1), -1, wide).transpose(0, 1)
-    bias = basis.T @ teacher.output.bias
-    means = contexts.mean(0).view(-1, wide)
+    bias = basis.T @ bias_of(teacher.output)
+    means = seen.contexts.mean(0).view(-1, wide)
     if taken is None:
-        taken = largest(uses(teacher, contexts, basis, wide), student.query.out_features // size)
+        taken = largest(uses(teacher, seen.contexts, basis, wide), student.query.out_features // size)
     student.key.weight.zero_()
-    student.key.bias.zero_()
+    set_bias(student.key, torch.zeros_like(student.key.weight[:, 0]))
     student.output.weight.zero_()
     for head in range(len(out)):
         if head not in taken:
@@ -83,8 +93,8 @@ def narrow_attention(
         rows = slice(start, start + min(size, wide))
         query, key, value, back = queries[head], keys[head], values[head], out[head]
         if size < wide:
-            query, key = _cut_scores(query, key, states, size, beside)
-            value, back, shift = _cut_values(value, back, states, size)
+            query, key = _cut_scores(query, key, seen.states, size, seen.distances)
+            value, back, shift = _cut_values(value, back, seen.states, size)
             bias = bias + shift
         balance = (size / wide) ** 0.25
         for linear, (weight, offset), scale in (
@@ -93,9 +103,20 @@ def narrow_attention(
             (student.value, value, 1.0),
         ):
             linear.weight[rows] = scale * weight
-            linear.bias[rows] = scale * offset
+            set_bias(linear, scale * offset, rows)
         student.output.weight[:, rows] = back
-    student.output.bias.copy_(bias)
+    set_bias(student.output, bias)
+
+
+def bias_of(linear: Projection) -> Tensor:
+    """A Linear's bias; zeros if it has none."""
+    return torch.zeros_like(linear.weight[:, 0]) if linear.bias is None else linear.bias
+
+
+def set_bias(linear: Projection, values: Tensor, rows: slice = slice(None)) -> None:
+    """Set the bias of a Linear, if it has one."""
+    if linear.bias is not None:
+        linear.bias[rows] = values
 
 
 Affine = tuple[Tensor, Tensor]
@@ -157,41 +178,44 @@ def _roots(moments: Tensor) -> tuple[Tensor, Tensor]:
     return (vectors * values.sqrt()) @ vectors.T, (vectors * values.rsqrt()) @ vectors.T
 
 
-def narrow_neurons(student: Parts, teacher: Parts, activations: Tensor, basis: Tensor) -> None:
+def narrow_neurons(student: Parts, teacher: Parts, activations: Tensor, axes: Axes) -> None:
     """Feed-forward neurons: the ones whose output varies most; the mean of the others goes into the bias.
 
     Shapes: activations (tokens, teacher neurons) what enters the `down` Linear
     """
-    out = basis.T @ teacher.down.weight
+    out = axes.write.T @ teacher.down.weight
     taken = largest(activations.var(0, correction=0) * out.pow(2).sum(0), student.up.out_features)
     count, left_out = len(taken), _others(taken, out.size(1))
-    student.up.weight[:count] = teacher.up.weight[taken] @ basis
-    student.up.bias[:count] = teacher.up.bias[taken]
+    for small, large in zip(student.neurons_in, teacher.neurons_in, strict=True):
+        small.weight[:count] = large.weight[taken] @ axes.read
+        set_bias(small, bias_of(large)[taken], slice(count))
     student.down.weight.zero_()
     student.down.weight[:, :count] = out[:, taken]
-    student.down.bias.copy_(basis.T @ teacher.down.bias + out[:, left_out] @ activations.mean(0)[left_out])
+    bias = axes.write.T @ bias_of(teacher.down) + out[:, left_out] @ activations.mean(0)[left_out]
+    set_bias(student.down, bias)
 
 
 def narrow_head(
-    student: Sequence[nn.Linear], teacher: Sequence[nn.Linear], seen: Sequence[tuple[Tensor, Tensor]], basis: Tensor
-) -> list[Tensor]:
+    student: Sequence[nn.Linear], teacher: Sequence[nn.Linear], seen: Sequence[tuple[Tensor, Tensor]], read: Tensor
+) -> list[tuple[Tensor, Tensor]]:
     """The Linears between the first token's state and the logits: of their units, the ones that count most.
 
-    Shapes: seen: what goes in and out of each of the teacher's, (rows, in) and (rows, out)
-    Returns: what each of the student's should put out, (rows, out)
+    Shapes: seen: what goes in and out of each of the teacher's, (rows, in) and (rows, out); read (teacher width, student
+    width), see `Axes`
+    Returns: what each of the student's should put out, and what the next should take (of the last: the same), (rows, out)
     """
     goals = []
-    read, constant = basis, torch.zeros(len(basis), device=basis.device)
+    constant = torch.zeros(len(read), device=read.device)
     for place, (small, large) in enumerate(zip(student, teacher, strict=True)):
         taken = list(range(large.out_features))
         if place + 1 < len(teacher):
             inputs = seen[place + 1][0]
             taken = largest(inputs.var(0, correction=0) * teacher[place + 1].weight.pow(2).sum(0), small.out_features)
         small.weight.copy_((large.weight @ read)[taken])
-        small.bias.copy_((large.bias + large.weight @ constant)[taken])
-        goals.append(seen[place][1][:, taken])
+        set_bias(small, (bias_of(large) + large.weight @ constant)[taken])
+        goals.append((seen[place][1][:, taken], (inputs if place + 1 < len(teacher) else seen[place][1])[:, taken]))
         if place + 1 < len(teacher):
-            read = torch.eye(large.out_features, device=basis.device)[:, taken]
+            read = torch.eye(large.out_features, device=read.device)[:, taken]
             constant = inputs.mean(0)
             constant[taken] = 0
     return goals
@@ -202,13 +226,14 @@ def correct(linear: nn.Linear, inputs: Tensor, goal: Tensor) -> None:
 
     Shapes: inputs (rows, in), goal (rows, out)
     """
-    mean, wanted = inputs.mean(0), goal.mean(0)
+    free = float(linear.bias is not None)  # without a bias, means are fitted as all else
+    mean, wanted = free * inputs.mean(0), free * goal.mean(0)
     centred = inputs - mean
     missing = goal - wanted - centred @ linear.weight.T
     moments = (centred.T @ centred).double()
     moments.diagonal().add_(RIDGE * moments.diagonal().mean() + 1e-12)
     linear.weight.add_(torch.linalg.solve(moments, (centred.T @ missing).double()).T.to(linear.weight))
-    linear.bias.copy_(wanted - linear.weight @ mean)
+    set_bias(linear, wanted - linear.weight @ mean)
 
 
 def fit_norm(norm: nn.LayerNorm, inputs: Tensor, goal: Tensor) -> None:
@@ -217,11 +242,13 @@ def fit_norm(norm: nn.LayerNorm, inputs: Tensor, goal: Tensor) -> None:
     Shapes: inputs, goal (tokens, width)
     """
     plain = nn.functional.layer_norm(inputs, norm.normalized_shape, eps=norm.eps)
-    mean, wanted = plain.mean(0), goal.mean(0)
+    free = float(norm.bias is not None)
+    mean, wanted = free * plain.mean(0), free * goal.mean(0)
     plain = plain - mean
     scale = (plain * (goal - wanted)).mean(0) / plain.pow(2).mean(0).clamp(min=1e-8)
     norm.weight.copy_(scale)
-    norm.bias.copy_(wanted - scale * mean)
+    if norm.bias is not None:
+        norm.bias.copy_(wanted - scale * mean)
 
 
 def largest(scores: Tensor, count: int) -> list[int]:

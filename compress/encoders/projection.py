@@ -10,18 +10,18 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from compress.encoders.families import (
-    classifier,
     embeddings,
     extras,
     family_of,
     head_size,
-    layers,
     parts,
-    pooler,
 )
+from compress.encoders.folding import folded, goal, level
 from compress.encoders.modeling_compress import FactoredEmbedding
+from compress.encoders.modules import Parts
 from compress.encoders.narrowing import (
     Attended,
+    Axes,
     correct,
     fit_norm,
     largest,
@@ -32,24 +32,11 @@ from compress.encoders.narrowing import (
     uses,
 )
 from compress.encoders.rows import Projection
+from compress.encoders.watch import NORMS, Seen, head, tokens, watch
 from compress.errors import InputError
 
 POSITIONS = 32768
 """Positions of the teacher that are looked at, padding counted: enough for the covariances, few enough for memory."""
-
-NORMS = ("attention_norm", "output_norm")
-
-Seen = dict[str, tuple[Tensor, Tensor]]
-"""What went in and out of modules: of real tokens (tokens, width), of a head's Linears (rows, width)."""
-
-
-class _Outside(NamedTuple):
-    """What the teacher showed outside its layers."""
-
-    embedded: Tensor
-    """Of the embeddings' width: out of their norm, or, where that stands behind the projection, out of the words' table."""
-    head: list[tuple[Tensor, Tensor]]
-    """In and out of each Linear of the head."""
 
 
 class _Goals(NamedTuple):
@@ -58,9 +45,11 @@ class _Goals(NamedTuple):
     embedded: Tensor
     """Out of the embeddings' norm."""
     normed: dict[tuple[int, str], tuple[Tensor, Tensor]]
-    """In and out of each norm of each layer module."""
-    head: list[Tensor]
-    """Out of each Linear of the head."""
+    """Of each norm of each layer module: the states once its block has added to them, and what the norm puts out."""
+    head: list[tuple[Tensor, Tensor]]
+    """Out of each Linear of the head, and into the next."""
+    final: Tensor | None
+    """Out of the norm behind the last layer."""
 
 
 def project(
@@ -88,12 +77,6 @@ def project(
         _correct(student, goals, batch)
 
 
-def head(model: PreTrainedModel) -> list[nn.Linear]:
-    """The Linears between the first token's last state and the logits."""
-    found = pooler(model)
-    return [*([found] if found is not None else []), *classifier(model)]
-
-
 def _joined(batches: Iterable[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
     """As many batches as fit, at least one, padded to one length and put together."""
     taken: list[Mapping[str, Tensor]] = []
@@ -116,22 +99,30 @@ def _joined(batches: Iterable[Mapping[str, Tensor]], device: torch.device) -> di
 def _basis(
     student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int], batch: Mapping[str, Tensor]
 ) -> Tensor:
-    """Orthonormal columns (teacher width, student width): the principal directions of what the norms put out."""
+    """Orthonormal columns (teacher width, student width): the principal directions of what the norms put out.
+
+    Where norms stand before the blocks: of the states that they norm, but for the norms' scales (see `folding`).
+    """
     key = family_of(teacher).hidden_key
     wide, narrow = int(getattr(teacher.config, key)), int(getattr(student.config, key))
     if wide == narrow:
         return torch.eye(wide, device=teacher.device)
     moments = torch.zeros(wide, wide, dtype=torch.float64, device=teacher.device)
+    before = family_of(teacher).pre_norm
 
     def add(call: int, seen: Seen) -> None:
         states = [seen["query"][0]] if call == 0 else []
         if call in chosen:
-            states += [seen[name][1] for name in NORMS]
+            states += [seen[name][0 if before else 1] for name in NORMS]
+        if before and call == chosen[-1]:
+            states.append(seen["layer"][1])
+        if before:
+            states = [functional.layer_norm(state, (wide,)) for state in states]
         for state in states:
             moments.add_((state.T @ state).double() / len(state))
 
-    _watch(teacher, batch, add)
-    return principal(moments, narrow)
+    watch(teacher, batch, add)
+    return level(moments, narrow) if before else principal(moments, narrow)
 
 
 def _heads(
@@ -156,7 +147,7 @@ def _heads(
         def add(call: int, seen: Seen) -> None:
             scores.add_(uses(parts(teacher)[call], seen["output"][0], basis, size), alpha=chosen.count(call))
 
-        _watch(teacher, batch, add)
+        watch(teacher, batch, add)
         taken = largest(scores, count)
     small.weight[:, :count] = large.weight[:, taken]
     return taken if count < width else None
@@ -171,7 +162,7 @@ def _narrow(
     taken: Sequence[int] | None,
 ) -> _Goals:
     """Set every weight of the student but its norms."""
-    shared = family_of(teacher).shared_layers
+    shared, before = family_of(teacher).shared_layers, family_of(teacher).pre_norm
     distances = _narrow_distances(student, teacher, basis)
     sizes = head_size(student.config), head_size(teacher.config)
     sources, ends = parts(teacher), parts(student)
@@ -181,10 +172,13 @@ def _narrow(
 
     def narrow(index: int, source: int, seen: Seen) -> None:
         end, part = ends[index], sources[source]
-        attended = Attended(seen["query"][0], seen["output"][0], distances)
-        narrow_attention(end, part, attended, basis, sizes, taken)
-        narrow_neurons(end, part, seen["down"][0], basis)
-        normed.update({(index, name): (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS})
+        reads = [folded(getattr(part, name), basis) if before else basis for name in NORMS]
+        attended = Attended(seen["query"][0] @ basis, seen["output"][0], distances)
+        narrow_attention(end, part, attended, Axes(reads[0], basis), sizes, taken)
+        narrow_neurons(end, part, seen["down"][0], Axes(reads[1], basis))
+        behind = {name: (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS}
+        for name, pair in (_before(part, seen, basis) if before else behind).items():
+            normed[index, name] = pair
 
     def layer(call: int, seen: Seen) -> None:
         if call == 0:
@@ -195,21 +189,34 @@ def _narrow(
             for index in [place for place, wanted in enumerate(chosen) if wanted == call]:
                 narrow(index, call, seen)
 
-    outside = _watch(teacher, batch, layer)
+    outside = watch(teacher, batch, layer)
     if shared:
         narrow(0, 0, _together(thinned))
-    goals = narrow_head(head(student), head(teacher), outside.head, basis)
-    return _Goals(_narrow_embeddings(student, teacher, basis, outside.embedded, entered[0]), normed, goals)
+    norm, final = extras(teacher).final_norm, None
+    if norm is not None and outside.final is not None:
+        final = goal(norm, outside.final, basis, [head(teacher)[0].weight])
+    goals = narrow_head(head(student), head(teacher), outside.head, folded(norm, basis))
+    return _Goals(_narrow_embeddings(student, teacher, basis, outside.embedded, entered[0]), normed, goals, final)
+
+
+def _before(part: Parts, seen: Seen, basis: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """The goals of a layer whose norms stand before its blocks."""
+    sums = seen["output_norm"][0], seen["layer"][1]
+    readers = part.heads_in, part.neurons_in
+    return {
+        name: (added @ basis, goal(getattr(part, name), seen[name], basis, [reader.weight for reader in block]))
+        for name, added, block in zip(NORMS, sums, readers, strict=True)
+    }
 
 
 def _narrow_distances(student: PreTrainedModel, teacher: PreTrainedModel, basis: Tensor) -> Tensor | None:
-    """Set the embeddings of distances and their norm; returns what the teacher's norm puts out (distances, width)."""
+    """Set the embeddings of distances and their norm; returns what that should put out (distances, width)."""
     small, large = extras(student), extras(teacher)
     if small.relative is None or small.relative_norm is None or large.relative is None or large.relative_norm is None:
         return None
-    states: Tensor = large.relative_norm(large.relative.weight)
+    states: Tensor = large.relative_norm(large.relative.weight) @ basis
     small.relative.weight.copy_(large.relative.weight @ basis)
-    fit_norm(small.relative_norm, small.relative.weight, states @ basis)
+    fit_norm(small.relative_norm, small.relative.weight, states)
     return states
 
 
@@ -230,7 +237,7 @@ def _narrow_embeddings(
 ) -> Tensor:
     """Set the embeddings but for their norm; returns what that should put out.
 
-    Shapes: embedded (tokens, embedding width), see `_Outside`; entered (tokens, teacher width) what the teacher's first
+    Shapes: embedded (tokens, embedding width), see `watch.Outside`; entered (tokens, teacher width) what the teacher's first
     layer takes.
 
     Embeddings of the hidden width become narrower with it. Where a projection stands behind them, they stay as they are
@@ -238,13 +245,16 @@ def _narrow_embeddings(
     """
     large, small = embeddings(teacher), embeddings(student)
     width = small.word.embedding_dim
-    goal = entered @ basis
+    wanted = entered @ basis
     if small.projection is None:
         inner = basis if large.projection is None else large.projection.weight.T @ basis
+        if family_of(teacher).pre_norm and basis.size(0) != basis.size(1):  # the norm's scales, and what it takes away
+            inner = folded(large.norm, basis)
+            inner = inner - inner.mean(0)
     else:
         same = width == large.word.embedding_dim
         inner = torch.eye(width, device=basis.device) if same else principal(embedded.T @ embedded, width)
-        goal = goal if family_of(teacher).norm_last else embedded @ inner
+        wanted = wanted if family_of(teacher).norm_last else embedded @ inner
         into = inner if large.projection is None else large.projection.weight @ inner
         small.projection.weight.copy_(basis.T @ into)
         if small.projection.bias is not None:
@@ -257,93 +267,70 @@ def _narrow_embeddings(
             table.projection.weight.copy_(inner.T @ source.projection.weight)
         elif table is not None and source is not None:
             table.weight.copy_(source.weight @ inner)
-    return goal
+    return wanted
 
 
 def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor]) -> None:
     """Correct output Linears and fit norms in the order a forward pass meets them, each on what the student gives it."""
     real = batch["attention_mask"].bool()
-    shared = family_of(student).shared_layers
+    shared, before = family_of(student).shared_layers, family_of(student).pre_norm
 
     with ExitStack() as hooks:
 
         def at(module: nn.Module | Projection, act: Callable[[Tensor], None]) -> None:
             def hook(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
                 handle.remove()  # DeBERTa makes queries of distances next
-                act(_tokens(args[0], real))
+                act(tokens(args[0], real))
 
             handle = hooks.enter_context(module.register_forward_pre_hook(hook))
 
+        def fit_at(norm: nn.LayerNorm, wanted: Tensor) -> None:
+            at(norm, lambda inputs: fit_norm(norm, inputs, wanted))
+
         norm = embeddings(student).norm
         assert norm is not None  # families without one are refused
-        at(norm, lambda inputs: fit_norm(norm, inputs, goals.embedded))
+        fit_at(norm, goals.embedded)
         for (index, name), (sums, states) in goals.normed.items():
             part = parts(student)[index]
             if shared:
                 fit_norm(getattr(part, name), sums, states)
-            elif name == "attention_norm":
-                _bridge(at, part.query, part.output, part.attention_norm, sums, states)
-            else:
-                _bridge(at, part.up, part.down, part.output_norm, sums, states)
-        for linear, goal in zip(head(student), goals.head, strict=True):
-            at(linear, lambda inputs, linear=linear, goal=goal: correct(linear, inputs, goal))  # type: ignore[misc]
+                continue
+            first, last = (part.query, part.output) if name == "attention_norm" else (part.up, part.down)
+            _bridge(at, None if before else first, last, getattr(part, name), sums, states)
+        others = extras(student)
+        if others.final_norm is not None and goals.final is not None:
+            fit_at(others.final_norm, goals.final)
+        if others.head_norm is not None:
+            fit_at(others.head_norm, goals.head[-2][1])
+        for linear, (wanted, _) in zip(head(student), goals.head, strict=True):
+            at(linear, lambda inputs, linear=linear, wanted=wanted: correct(linear, inputs, wanted))  # type: ignore[misc]
         student(**batch)
 
 
 def _bridge(
     at: Callable[[Any, Callable[[Tensor], None]], None],
-    first: Projection,
+    first: Projection | None,
     last: nn.Linear,
-    norm: nn.LayerNorm,
+    norm: nn.Module,
     sums: Tensor,
     states: Tensor,
 ) -> None:
-    """Correct one block: what it adds to its input should give the sums, and their norm the states."""
+    """Correct one block: what it adds to its input should give the sums, and the norm the states.
+
+    `first` takes the block's input; None where the norm does (a first layer of ModernBERT: the module in its place).
+    """
     kept: list[Tensor] = []
-    at(first, kept.append)
+
+    def fit(inputs: Tensor) -> None:
+        if first is None:
+            kept.append(inputs)
+        if isinstance(norm, nn.LayerNorm):
+            fit_norm(norm, inputs, states)
+
+    if first is not None:
+        at(first, kept.append)
+    at(norm, fit)
     at(last, lambda inputs: correct(last, inputs, sums - kept[-1]))
-    at(norm, lambda inputs: fit_norm(norm, inputs, states))
-
-
-def _watch(teacher: PreTrainedModel, batch: Mapping[str, Tensor], each: Callable[[int, Seen], None]) -> _Outside:
-    """Run the teacher; `each` is told what a layer's parts saw whenever one ends."""
-    real = batch["attention_mask"].bool()
-    inside: Seen = {}
-    outside: Seen = {}
-    ended = 0
-
-    with ExitStack() as hooks:
-
-        def record(module: nn.Module, into: Seen, name: str) -> None:
-            def hook(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-                if name not in into:  # a layer of DeBERTa makes queries of distances next
-                    into[name] = (_tokens(args[0], real), _tokens(output, real))
-
-            hooks.enter_context(module.register_forward_hook(hook))
-
-        def end(*_: Any) -> None:
-            nonlocal ended
-            each(ended, dict(inside))
-            inside.clear()
-            ended += 1
-
-        for layer, part in zip(layers(teacher), parts(teacher), strict=True):
-            for name in ("query", "output", "down", *NORMS):
-                record(getattr(part, name), inside, name)
-            hooks.enter_context(layer.register_forward_hook(end))
-        last = embeddings(teacher).word if family_of(teacher).norm_last else embeddings(teacher).norm
-        assert last is not None  # families without a norm are refused
-        record(last, outside, "embedded")
-        linears = head(teacher)
-        for place, linear in enumerate(linears):
-            record(linear, outside, str(place))
-        teacher(**batch)
-    return _Outside(outside["embedded"][1], [outside[str(place)] for place in range(len(linears))])
-
-
-def _tokens(values: Tensor, real: Tensor) -> Tensor:
-    """(rows, tokens, width) -> (real tokens, width); a head's (rows, width) as they are."""
-    return values[real] if values.dim() == 3 else values
 
 
 @contextmanager

@@ -45,6 +45,8 @@ def narrowed(model: PreTrainedModel, hidden: int, batches: Iterable[Mapping[str,
     follows = row.embedding_key is not None and embeddings(model).projection is None
     for key in (row.hidden_key, *row.follows, *([str(row.embedding_key)] if follows else [])):
         setattr(config, key, hidden)
+    if row.rotary:  # the widths of its turns
+        config.head_dim = head_size(model.config)
     return _projected(model, config, batches)
 
 

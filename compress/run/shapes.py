@@ -133,7 +133,9 @@ def _refused(draft: Draft, path: KeyPath, student: Student, own: Architecture, t
     chosen = None if student.start_layers == "measured" else student.start_layers
     if student.start_layers is None and own.layers and whole.layers:
         chosen = evenly(own.layers, whole.layers)
-    if row is not None and (what := refused(row, start, chosen)):
+    if row is not None and (
+        what := refused(row, start, chosen, ((own.hidden, own.heads), (whole.hidden, whole.heads)))
+    ):
         key = "start_layers" if "start_layers" in what and student.start_layers else "start"
         yield Problem(draft.document.where((*path, key)), what)
 

@@ -36,7 +36,6 @@ CUT_ATTENTIONS = pytest.mark.parametrize(
     ("family", "attention"), [pair for pair in ATTENTIONS.args[1] if pair[0] in tiny.CUTTABLE]
 )
 REFUSED = {
-    "modernbert": {"pca"},
     "mpnet": {"scratch"},
     "xlnet": {"pca", "scratch", "prune", "attention"},
 }

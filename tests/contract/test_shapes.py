@@ -53,6 +53,8 @@ STUDENTS: list[dict[str, Any]] = [
     {"architecture": {"layers": 1}, "start_layers": [2]},
     {"architecture": {"layers": 1}, "start_layers": [0, 1]},
     {"architecture": {"hidden": 16}},
+    {"architecture": {"hidden": 24, "heads": 3}},
+    {"architecture": {"heads": 2}, "start": "pca"},
     {"architecture": {"hidden": 18}},
     {"architecture": {"heads": 5}},
     {"architecture": {"hidden": 16}, "start": "layers"},

@@ -41,17 +41,10 @@ def counts(built: PreTrainedModel) -> Tensor:
     return torch.bincount(batches(built)[0]["input_ids"].flatten(), minlength=built.config.vocab_size)
 
 
-def hidden(family: str) -> int:
-    """The width that is left: some families cannot be narrowed."""
-    return 32 if families.unprojected(families.FAMILIES[family]) else HIDDEN
-
-
 @cache
 def small(family: str) -> PreTrainedModel:
     """Narrower, its word embeddings of a lower rank, uneven, a layer without attention and one without neurons."""
-    built = model(family)
-    if hidden(family) == HIDDEN:
-        built = narrowed(built, HIDDEN, batches(built))
+    built = narrowed(model(family), HIDDEN, batches(model(family)))
     built = factored(built, RANK, counts(built), batches(built))
     full = Masks.full(built)
     heads = [torch.arange(4) > layer % 2 for layer in range(len(full.heads))]
@@ -71,7 +64,7 @@ def answers(built: PreTrainedModel) -> Tensor:
 def test_the_config_says_what_was_cut(family: str) -> None:
     built = small(family)
     found, pruned = families.shape_of(built.config), families.pruned_of(built.config)
-    assert found.hidden == hidden(family)
+    assert found.hidden == HIDDEN
     assert pruned is not None
     assert pruned.head_size == families.head_size(built.config) == 8
     assert pruned.heads[0] == ()
@@ -126,7 +119,7 @@ def test_what_is_captured_of_a_layer_without_heads_is_empty(family: str) -> None
     heads = families.shape_of(small(family).config).heads
     assert [query.shape for query in captured.queries] == [(3, number, 8, 8) for number in heads]
     assert [key.shape for key in captured.keys] == [(3, number, 8, 8) for number in heads]
-    assert [state.shape for state in captured.hidden_states] == [(3, 8, hidden(family))] * LAYERS
+    assert [state.shape for state in captured.hidden_states] == [(3, 8, HIDDEN)] * LAYERS
 
 
 @EVERY
@@ -175,7 +168,7 @@ def test_transformers_loads_it_without_this_program(family: str, plain: dict[str
         assert_close(torch.tensor(found[way]), expected)
     assert found["files"] == ["config.json", "model.safetensors", "modeling_compress.py"]
     assert found["same"]
-    assert found["hidden"] == [[2, 5, hidden(family)], hidden(family)]
+    assert found["hidden"] == [[2, 5, HIDDEN], HIDDEN]
     assert found["trained"]
     assert found["longer"]
     assert found["labels"] == list(small(family).config.id2label.values())

@@ -194,6 +194,10 @@ def problems(path: Path, *sets: str) -> list[str]:
             "teacher.model.scratch.family=xlnet",
             "students.narrow.distill.losses.attention: the loss attention cannot read the attention of xlnet: its queries",
         ),
+        (
+            "teacher.model.scratch.family=modernbert",
+            "students.narrow.start: a modernbert student cannot start by `pca` with heads 4 wide from a teacher's of 8:",
+        ),
         ("teacher.model.scratch.family=modernbert", "students.small.start: a modernbert student cannot start from the"),
         ("teacher.model.scratch.max_positions=15", "task.max_length: 16 is above the 15 tokens that the positions of"),
         ("task.max_length=33", "task.max_length: 33 is above the 32 tokens that the positions of teacher.model reach."),
