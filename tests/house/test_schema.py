@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from compress.config.group import Settings
 from compress.config.schema import pipeline_schema
-from compress.config.settings import Pipeline, Settings
+from compress.config.settings import Pipeline
 
 
 def groups() -> list[type[Settings]]:

@@ -1,0 +1,39 @@
+"""What is built, and how it is timed."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from compress.config.group import Positive, Settings
+from compress.config.settings.names import Counts, Lengths, Texts, Tokens, listed
+
+
+class Export(Settings):
+    """One deployment target and the precisions it is built in."""
+
+    target: str
+    """Name of the target."""
+    precision: Annotated[Texts, BeforeValidator(listed, json_schema_input_type=str | Texts)]
+    """Number formats, such as `[fp32, fp16, int8]`; the target says which it knows."""
+    recipe: str | None = None
+    """Quantization recipe for the integer precisions; the target's own choice if left out."""
+    calibration_rows: Positive = 128
+    """Training rows a static recipe is calibrated on."""
+
+    @property
+    def id(self) -> str:
+        """The name of this export in a run: the target, with the recipe if one is asked for."""
+        return f"{self.target}-{self.recipe}" if self.recipe else self.target
+
+
+class Measure(Settings):
+    """What is timed, and how."""
+
+    batch: Annotated[Counts, BeforeValidator(listed, json_schema_input_type=Positive | Counts)] = (1, 8)
+    """Rows in one call."""
+    sequence: Annotated[Lengths, BeforeValidator(listed, json_schema_input_type=Tokens | Lengths)] = (16, 64)
+    """Tokens of each row."""
+    threads: Positive = 1
+    """Threads each runtime may use."""
+    rounds: Annotated[int, Field(ge=3)] = 30
+    """Interleaved rounds: in each, every variant is timed once, in a new order."""
