@@ -3,22 +3,20 @@
 import random
 
 from compress.config import settings
+from compress.report.packing import pack
 from compress.report.record import (
     Cell,
     Data,
     Epoch,
-    Layer,
     Machine,
     Parity,
     Record,
-    Removed,
     Split,
     Stage,
-    Structure,
     Task,
     Variant,
-    pack,
 )
+from compress.report.structure import Layer, Removed, Structure
 
 LABELS = ("alarm", "calendar", "lights", "music", "news", "shopping", "timer", "weather")
 SHAPES = ((1, 16), (1, 64), (8, 16), (8, 64))

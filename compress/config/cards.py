@@ -4,11 +4,11 @@ from typing import Self
 
 from pydantic import model_validator
 
-from compress.config.group import Settings
+from compress.config.group import Closed
 from compress.config.settings import Architecture, Model, Name, StudentMaking, Train
 
 
-class TeacherCard(Settings):
+class TeacherCard(Closed):
     """A file of `teachers/`."""
 
     name: Name

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from compress.config.group import Settings
+from compress.config.group import Closed
 
 
-class Schedule(Settings):
+class Schedule(Closed):
     """A number that moves from one value to another over the steps of a training."""
 
     from_: Annotated[float, Field(ge=0, alias="from")]

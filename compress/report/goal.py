@@ -2,7 +2,7 @@
 
 from compress import units
 from compress.report import words
-from compress.report.record import Target
+from compress.report.structure import Target
 
 _TITLES = {
     "flops": "FLOPs of the encoder kept",

@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from compress.report.record import Record, Variant, unpack
+from compress.report.packing import unpack
+from compress.report.record import Record, Variant
 
 
 class Margin(NamedTuple):

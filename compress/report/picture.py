@@ -15,7 +15,8 @@ import altair
 
 from compress import units
 from compress.report import palette, placement, words
-from compress.report.record import REFERENCE, TEACHER, Record, Stage, Structure, Variant
+from compress.report.record import REFERENCE, TEACHER, Record, Stage, Variant
+from compress.report.structure import Structure
 from compress.report.tables import export
 from compress.report.verdict import shape
 

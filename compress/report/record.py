@@ -1,37 +1,25 @@
 """The report of a run as data: everything that was measured, and on what. The pages and the verdict are made from it."""
 
-import base64
-import binascii
 import json
-import sys
-import zlib
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+from pydantic import Field, ValidationError, computed_field, model_validator
 
 from compress import files
 from compress.config import settings
+from compress.config.group import Closed, Share
 from compress.errors import InputError, Problem
+from compress.report.packing import unpacked
+from compress.report.structure import Count, Structure
 
 VERSION: Final = 1
 TEACHER = "teacher"
 REFERENCE = "pytorch-fp32"
-PROMISE = 0.1
-"""How far from its target, as a share of it, a cut may end before a reader is told."""
 
 Number = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Digest = Annotated[str, Field(min_length=1)]
-
-
-class Closed(BaseModel):
-    """A closed, frozen group of keys without infinities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Machine(Closed):
@@ -204,96 +192,6 @@ class Variant(Closed):
         return next((cell for cell in self.latency if (cell.batch, cell.sequence) == (batch, sequence)), None)
 
 
-class Layer(Closed):
-    """The width of one layer."""
-
-    heads: Count
-    """Attention heads."""
-    neurons: Count
-    """Feed-forward neurons."""
-
-
-class Removed(Closed):
-    """How much of all heads, or of all neurons, was cut."""
-
-    asked: Share | None
-    """The share that was asked for; null where the cut was made for a target."""
-    removed: Share
-    """The share that is gone."""
-
-
-class Vocabulary(Closed):
-    """What is left of a student's tokens."""
-
-    before: Count
-    """Tokens before the cut."""
-    after: Count
-    """Tokens kept."""
-    train: Share
-    """Share of the tokens of the rows that were learned from, special ones aside, that are still whole; the others are spelled in pieces."""
-    validation: Share
-    """The same of the validation rows."""
-
-
-class Target(Closed):
-    """What a cut was to reach, and what it reached."""
-
-    kind: Literal["flops", "parameters", "size_mb", "speedup"]
-    """`flops` and `parameters`: share of the encoder's that is kept; `size_mb`: of the file; `speedup`: ratio of medians."""
-    asked: Annotated[float, Field(gt=0)]
-    """What was asked for."""
-    reached: Annotated[float, Field(gt=0)]
-    """What was counted or measured on the cut student, before its recovery."""
-    on: str | None = None
-    """The export it was measured on."""
-    batch: Count | None = None
-    """Rows in one call."""
-    sequence: Count | None = None
-    """Tokens of each row."""
-    threads: Count | None = None
-    """Threads of the runtime."""
-    rounds: Count
-    """How many cuts were tried and measured."""
-
-    @property
-    def missed(self) -> bool:
-        """Whether it was missed: a size by exceeding it, the others by more than is promised."""
-        if self.kind == "size_mb":
-            return self.reached > self.asked
-        return abs(self.reached / self.asked - 1) > PROMISE
-
-
-class Width(Closed):
-    """A width of the whole model."""
-
-    before: Count
-    """Before the cut."""
-    after: Count
-    """As it is."""
-
-
-class Structure(Closed):
-    """What is left of a student's layers, widths and tokens."""
-
-    layers: tuple[Layer, ...]
-    """Each layer as it is."""
-    of: Layer
-    """Each layer before the cut."""
-    shares: dict[Literal["heads", "neurons"], Removed] = {}
-    """How much was asked for and cut; empty in reports that were made before it was recorded."""
-    target: Target | None = None
-    """What the cut was to reach, if it was made for a target."""
-    widths: dict[Literal["hidden", "embedding_rank"], Width] = {}
-    """Hidden dimensions and rank of the word embeddings, those of the two that were cut."""
-    vocabulary: Vocabulary | None = None
-    """The tokens left, if some were cut."""
-
-    @property
-    def cut(self) -> bool:
-        """Whether anything was cut."""
-        return bool(self.widths or self.vocabulary) or any(layer != self.of for layer in self.layers)
-
-
 class Record(Closed):
     """The report of a run."""
 
@@ -335,7 +233,7 @@ class Record(Closed):
         if twice:
             raise ValueError(f"two variants of one name: {', '.join(twice)}")
         for what, packed in [("gold", self.gold), *((f"{v.model} {v.id}", v.predictions) for v in self.variants)]:
-            ids = _unpacked(packed, self.data.test.rows)
+            ids = unpacked(packed, self.data.test.rows)
             if len(ids) != self.data.test.rows:
                 raise ValueError(f"{what}: {len(ids)} label ids for {self.data.test.rows} test rows")
             if any(label >= len(self.task.labels) for label in ids):
@@ -364,42 +262,6 @@ class Record(Closed):
     def variant(self, model: str, name: str) -> Variant | None:
         """One variant by the model's name and the variant's id, if it is there."""
         return next((variant for variant in self.of(model) if variant.id == name), None)
-
-
-def pack(ids: Iterable[int]) -> str:
-    """Label ids as base64 of zlib of little-endian 16-bit unsigned integers.
-
-    Raises: OverflowError if an id is not from 0 to 65535
-    """
-    words = array("H", (int(label) for label in ids))
-    if sys.byteorder == "big":
-        words.byteswap()
-    return base64.b64encode(zlib.compress(words.tobytes(), 9)).decode("ascii")
-
-
-def unpack(packed: str) -> list[int]:
-    """The label ids that `pack` packed.
-
-    Raises: InputError if the text is no such thing
-    """
-    try:
-        return _unpacked(packed)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-
-
-def _unpacked(packed: str, rows: int | None = None) -> list[int]:
-    limit = 0 if rows is None else 2 * rows + 2  # a small text may unpack to gigabytes
-    try:
-        unpacker = zlib.decompressobj()
-        words = array("H", unpacker.decompress(base64.b64decode(packed, validate=True), limit))
-    except (binascii.Error, zlib.error, ValueError) as error:
-        raise ValueError(f"not packed label ids: {error}") from error
-    if rows is None and not unpacker.eof:
-        raise ValueError("not packed label ids: they end too early")
-    if sys.byteorder == "big":
-        words.byteswap()
-    return words.tolist()
 
 
 def save(record: Record, path: Path) -> None:

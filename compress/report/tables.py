@@ -8,7 +8,9 @@ from typing import NamedTuple
 from compress import units
 from compress.report import goal, words
 from compress.report.margin import margin
-from compress.report.record import TEACHER, Cell, Record, Structure, Variant, unpack
+from compress.report.packing import unpack
+from compress.report.record import TEACHER, Cell, Record, Variant
+from compress.report.structure import Structure
 from compress.report.verdict import Answer, Check, Verdict, judged
 
 NONE = "–"

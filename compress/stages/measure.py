@@ -20,7 +20,8 @@ from compress.data.sources import Rows
 from compress.encoders import checkpoint
 from compress.encoders.families import family_of, stored
 from compress.files import read_json, write_json
-from compress.report.record import REFERENCE, TEACHER, pack
+from compress.report.packing import pack
+from compress.report.record import REFERENCE, TEACHER
 from compress.stages.context import Context
 from compress.stages.export import DESCRIPTION
 from compress.stages.material import labels_of, tokenizer_of

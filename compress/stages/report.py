@@ -9,7 +9,8 @@ from compress.bench import machine
 from compress.config.settings import Pipeline
 from compress.files import read_json, write_text
 from compress.report import html, markdown, picture, record, verdict
-from compress.report.record import Epoch, Stage, Structure
+from compress.report.record import Epoch, Stage
+from compress.report.structure import Structure
 from compress.stages.augment import SUMMARY
 from compress.stages.context import Context
 from compress.stages.material import HISTORY

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from compress.config.group import Settings
+from compress.config.group import Closed
 from compress.config.schema import pipeline_schema
 from compress.config.settings import Pipeline
 
 
-def groups() -> list[type[Settings]]:
-    found: list[type[Settings]] = []
-    waiting: list[Any] = [Settings]
+def groups() -> list[type[Closed]]:
+    found: list[type[Closed]] = []
+    waiting: list[Any] = [Closed]
     while waiting:
         below = waiting.pop().__subclasses__()
         found += below
@@ -20,7 +20,7 @@ def groups() -> list[type[Settings]]:
 
 
 @pytest.mark.parametrize("group", groups(), ids=lambda group: group.__name__)
-def test_every_key_is_described(group: type[Settings]) -> None:
+def test_every_key_is_described(group: type[Closed]) -> None:
     assert group.__doc__
     for name, field in group.model_fields.items():
         assert field.description, f"{group.__name__}.{name}"

@@ -12,7 +12,7 @@ import project
 import pytest
 
 from compress.cli.main import code
-from compress.report import record
+from compress.report import packing, record, structure
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +44,15 @@ def test_a_run_ends_with_a_report_of_every_variant(finished: Path) -> None:
     for variant in found.variants:
         correct = [
             guess == gold
-            for guess, gold in zip(record.unpack(variant.predictions), record.unpack(found.gold), strict=True)
+            for guess, gold in zip(packing.unpack(variant.predictions), packing.unpack(found.gold), strict=True)
         ]
         assert variant.metrics["accuracy"] == pytest.approx(sum(correct) / 40)
         assert variant.latency[0].p50_ms <= variant.latency[0].p99_ms
         assert variant.peak_memory_bytes
     assert found.variants[1].parity is not None
     assert found.variants[1].parity.max_abs < 1e-4
-    assert found.structures["small"].layers == (record.Layer(heads=2, neurons=32),)
-    assert found.structures["small"].shares["neurons"] == record.Removed(asked=0.5, removed=0.5)
+    assert found.structures["small"].layers == (structure.Layer(heads=2, neurons=32),)
+    assert found.structures["small"].shares["neurons"] == structure.Removed(asked=0.5, removed=0.5)
     assert [stage.name for stage in found.stages][:3] == ["teacher", "distill/small", "prune/small"]
 
 

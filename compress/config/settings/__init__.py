@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from compress.config.group import Settings
+from compress.config.group import Closed
 from compress.config.settings.augment import Augment
 from compress.config.settings.export import Export, Measure
 from compress.config.settings.gate import AccuracyGate, Gate, LatencyGate, SizeGate
@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 
-class Pipeline(Settings):
+class Pipeline(Closed):
     """A whole pipeline file, its cards filled in."""
 
     name: Name

@@ -4,11 +4,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from compress.config.group import Positive, Settings
+from compress.config.group import Closed, Positive
 from compress.config.settings.model import Model
 
 
-class Augment(Settings):
+class Augment(Closed):
     """New rows, without labels, made from the training rows: by replacing words (Jiao et al. 2020, arXiv:1909.10351, algorithm 1) or by joining texts."""
 
     copies: Annotated[int, Field(ge=0)] = 2

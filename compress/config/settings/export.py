@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from compress.config.group import Positive, Settings
+from compress.config.group import Closed, Positive
 from compress.config.settings.names import Counts, Lengths, Texts, Tokens, listed
 
 
-class Export(Settings):
+class Export(Closed):
     """One deployment target and the precisions it is built in."""
 
     target: str
@@ -26,7 +26,7 @@ class Export(Settings):
         return f"{self.target}-{self.recipe}" if self.recipe else self.target
 
 
-class Measure(Settings):
+class Measure(Closed):
     """What is timed, and how."""
 
     batch: Annotated[Counts, BeforeValidator(listed, json_schema_input_type=Positive | Counts)] = (1, 8)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from compress.config.group import Positive, Settings, Share
+from compress.config.group import Closed, Positive, Share
 
 
-class AccuracyGate(Settings):
+class AccuracyGate(Closed):
     """How much accuracy must be left."""
 
     keep: Share | None = None
@@ -18,7 +18,7 @@ class AccuracyGate(Settings):
     """The export that is judged, such as `onnxruntime-int8`; every export if left out."""
 
 
-class LatencyGate(Settings):
+class LatencyGate(Closed):
     """How fast a student must answer."""
 
     p50_ms: Annotated[float, Field(gt=0)] | None = None
@@ -37,7 +37,7 @@ class LatencyGate(Settings):
     """The export that is judged; every export if left out."""
 
 
-class SizeGate(Settings):
+class SizeGate(Closed):
     """How large a student's file may be."""
 
     max_mb: Annotated[float, Field(gt=0)] | None = None
@@ -48,7 +48,7 @@ class SizeGate(Settings):
     """The export that is judged; every export if left out."""
 
 
-class Gate(Settings):
+class Gate(Closed):
     """What must hold for the run to pass."""
 
     students: tuple[str, ...] | None = None

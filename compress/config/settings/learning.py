@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from compress.config.group import Positive, Settings, Share
+from compress.config.group import Closed, Positive, Share
 from compress.config.layers import Mapping
 from compress.config.schedule import Temperature, Weight
 from compress.config.settings.names import MAIN, listed
@@ -21,7 +21,7 @@ def declared(unlabelled: bool, augmented: bool) -> tuple[Origin, ...]:
     return ("train", *(("unlabelled",) if unlabelled else ()), *(("augmented",) if augmented else ()))
 
 
-class Train(Settings):
+class Train(Closed):
     """How a model is trained."""
 
     epochs: Annotated[float, Field(gt=0)] = 3
@@ -81,7 +81,7 @@ class Phase(Learning):
         return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
 
 
-class Cache(Settings):
+class Cache(Closed):
     """Inner states of the teacher, kept on disk in half precision so that it answers each row once."""
 
     budget_gb: Annotated[float, Field(gt=0)]

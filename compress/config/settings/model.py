@@ -4,10 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from compress.config.group import Positive, Settings
+from compress.config.group import Closed, Positive
 
 
-class Vocabulary(Settings):
+class Vocabulary(Closed):
     """A WordPiece vocabulary learned from the training rows."""
 
     size: Annotated[int, Field(ge=64)] = 8000
@@ -18,7 +18,7 @@ class Vocabulary(Settings):
     """Word pieces seen less often are left out."""
 
 
-class Architecture(Settings):
+class Architecture(Closed):
     """The shape of an encoder. In a student's card, what is left out is the teacher's."""
 
     layers: Positive | None = None
@@ -31,7 +31,7 @@ class Architecture(Settings):
     """Neurons of a feed-forward block."""
 
 
-class Scratch(Settings):
+class Scratch(Closed):
     """An encoder that starts from random weights with a vocabulary of its own."""
 
     family: str = "bert"
@@ -55,7 +55,7 @@ class Scratch(Settings):
         return self
 
 
-class Model(Settings):
+class Model(Closed):
     """Where pretrained weights come from. With several places, the first that is here is taken: folder, package, hub."""
 
     hub: str | None = None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from compress.config.group import Positive, Settings
+from compress.config.group import Closed, Positive
 from compress.config.settings.learning import Between, Recover
 from compress.config.settings.names import Tokens
 
@@ -19,7 +19,7 @@ def _sized(value: Any) -> Any:
     return {"size": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class KeptTokens(Settings):
+class KeptTokens(Closed):
     """Which tokens a student keeps. Left empty: those of the rows it learned from.
 
     Those that any text needs to be spelled stay whatever is asked: special tokens and the smallest pieces, single
@@ -41,7 +41,7 @@ TARGETED: tuple[Literal["flops", "parameters", "size_mb", "speedup"], ...] = (
 )
 
 
-class Target(Settings):
+class Target(Closed):
     """What a cut is to reach: one of `flops`, `parameters`, `size_mb` and `speedup`."""
 
     flops: Kept | None = None
@@ -88,7 +88,7 @@ class Target(Settings):
         return self
 
 
-class Prune(Settings):
+class Prune(Closed):
     """What is cut out of a student."""
 
     heads: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from compress.config.group import Settings
+from compress.config.group import Closed
 from compress.config.layers import Start
 from compress.config.settings.learning import Distill
 from compress.config.settings.model import Architecture, Model
 from compress.config.settings.prune import Prune
 
 
-class StudentMaking(Settings):
+class StudentMaking(Closed):
     """How a student is made from its teacher: what a card says and a pipeline may override."""
 
     model: Model | None = None

@@ -4,11 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from compress.config.group import Settings
+from compress.config.group import Closed
 from compress.registry import TASKS
 
 
-class Data(Settings):
+class Data(Closed):
     """Where the rows come from: local files, or a data set of the Hugging Face Hub."""
 
     train: str | None = None
@@ -44,7 +44,7 @@ class Data(Settings):
         return getattr(self, name) or name
 
 
-class Reading(Settings):
+class Reading(Closed):
     """Where the rows are, and what is read of them."""
 
     data: Data

@@ -4,12 +4,12 @@ from typing import Self
 
 from pydantic import model_validator
 
-from compress.config.group import Settings
+from compress.config.group import Closed
 from compress.config.settings.learning import Train
 from compress.config.settings.model import Model
 
 
-class Teacher(Settings):
+class Teacher(Closed):
     """The model the students learn from."""
 
     use: str
@@ -20,7 +20,7 @@ class Teacher(Settings):
     """How it is fine-tuned."""
 
 
-class FurtherTeacher(Settings):
+class FurtherTeacher(Closed):
     """A teacher beside the main one; students are given its logits on the training rows, in a file or by a program if it has no weights here."""
 
     use: str | None = None

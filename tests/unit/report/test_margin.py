@@ -4,7 +4,7 @@ import pytest
 import sample
 
 from compress.report.margin import Margin, margin
-from compress.report.record import pack
+from compress.report.packing import pack
 
 
 def report(gold, teacher, student):

@@ -6,7 +6,7 @@ import sample
 
 from compress.config.settings import Gate, LatencyGate
 from compress.report import palette, picture
-from compress.report.record import Layer, Structure
+from compress.report.structure import Layer, Structure
 
 
 @pytest.fixture(scope="module")

@@ -1,39 +1,17 @@
-import base64
 import json
-import zlib
 
 import pytest
 import sample
-from hypothesis import given
-from hypothesis import strategies as st
 
 from compress.errors import InputError
 from compress.report import record as records
-from compress.report.record import Record, pack, unpack
+from compress.report.packing import pack
+from compress.report.record import Record
 
 
 @pytest.fixture(scope="module")
 def report():
     return sample.record(rows=50)
-
-
-@given(st.lists(st.integers(0, 65535), max_size=300))
-def test_unpacking_undoes_packing(ids):
-    assert unpack(pack(ids)) == ids
-
-
-def test_packed_ids_are_little_endian_words():
-    assert zlib.decompress(base64.b64decode(pack([1, 513]))) == bytes([1, 0, 1, 2])
-    with pytest.raises(OverflowError):
-        pack([65536])
-
-
-@pytest.mark.parametrize(
-    "text", ["", "!!", "AAAA", pack(list(range(500)))[:40], base64.b64encode(zlib.compress(b"odd")).decode()]
-)
-def test_what_is_not_packed_is_refused(text):
-    with pytest.raises(InputError, match="not packed label ids"):
-        unpack(text)
 
 
 def test_a_record_survives_the_round_trip(report, tmp_path):

@@ -3,7 +3,7 @@ import sample
 
 from compress.config.settings import AccuracyGate, Gate, LatencyGate, SizeGate
 from compress.report import goal, tables
-from compress.report.record import Layer, Removed, Structure, Target, Vocabulary, Width
+from compress.report.structure import Layer, Removed, Structure, Target, Vocabulary, Width
 from compress.report.verdict import judge
 
 REPORT = sample.record(rows=200)

@@ -14,7 +14,7 @@ from compress.encoders.families import shape_of
 from compress.errors import InputError
 from compress.files import read_json
 from compress.registry import IMPORTANCE
-from compress.report.record import Structure
+from compress.report.structure import Structure
 from compress.stages import gauge, prune
 from compress.stages.build import size_bytes
 from compress.stages.context import Context
