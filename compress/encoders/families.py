@@ -166,6 +166,8 @@ FAMILIES: Mapping[str, Family] = {row.model_type: row for row in _ROWS}
 CUT = "compress"
 """The `model_type` of a cut model's `config.json`."""
 
+PRUNED_TEACHER = "a student cannot take its shape from a pruned teacher. Take it from the model before the cut."
+
 _CUT_PARTS = (
     *("layers", "word", "attention", "query", "key", "value", "output", "attention_norm", "up", "gate", "down"),
     *("head_count", "heads_width", "head_bias", "bias_argument"),
@@ -414,8 +416,9 @@ def configured(
     """A copy of a teacher's config with another shape; what the architecture leaves out is the teacher's.
 
     What a config lists for each layer, such as local and global attention, follows the `chosen` teacher layers, of
-    which there is one for each of the student's, or else begins as the teacher's does. An embedding width equal to the hidden width follows it; another one (ALBERT, small ELECTRA) stays.
-    Raises: InputError if the heads do not divide the width, or if a pruned model is to be reshaped.
+    which there is one for each of the student's, or else begins as the teacher's does. An embedding width equal to the
+    hidden width follows it; another one (ALBERT, small ELECTRA) stays.
+    Raises: InputError if the heads do not divide the width, or if the teacher is pruned: classes make whole models only.
     """
     result = copy.deepcopy(config)
     row = family_of(config)
@@ -426,12 +429,10 @@ def configured(
         "intermediate": row.intermediate_key,
     }
     asked = {keys[name]: number for name, number in architecture.model_dump(exclude_none=True).items()}
+    if pruned_of(config) is not None:
+        raise InputError(PRUNED_TEACHER)
     if not asked:
         return result
-    if pruned_of(config) is not None:
-        raise InputError(
-            "a student cannot take another shape from a pruned model. Take it from the model before the cut."
-        )
     for key in (row.embedding_key, *row.follows):
         if key and architecture.hidden and getattr(config, key) == getattr(config, row.hidden_key):
             asked[key] = architecture.hidden

@@ -78,8 +78,7 @@ def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, tea
     """A shape that cannot be built, or not from the teacher's weights."""
     shape, asked, whole = (*path, "architecture"), student.architecture, teacher.architecture
     if teacher.pruned:
-        what = "a student cannot take its shape from a pruned teacher. Take it from the model before the cut."
-        yield Problem(draft.document.where(shape), what)
+        yield Problem(draft.document.where(shape), families.PRUNED_TEACHER)
         return
     if (asked.hidden or asked.heads) and own.hidden and own.heads and own.hidden % own.heads:
         yield Problem(
