@@ -184,7 +184,7 @@ def _narrow(
         if call == 0:
             entered.append(seen["query"][0])
         if shared and call in chosen:
-            thinned.append(_every(seen, call, len(chosen)))
+            thinned.append(_every(seen, len(thinned), len(chosen)))
         elif not shared:
             for index in [place for place, wanted in enumerate(chosen) if wanted == call]:
                 narrow(index, call, seen)

@@ -114,6 +114,14 @@ def test_heads_that_say_nothing_are_left_out_without_loss(family: str) -> None:
         assert torch.equal(tables[0].weight, tables[1].weight[:, [1, 3]])
 
 
+def test_a_shared_layer_is_looked_at_from_the_first_token_on_whichever_call_it_is() -> None:
+    teacher = tiny.model("albert", layers=6)
+    student = student_of(teacher, layers=1, hidden=24, heads=3)
+    row = tiny.batch(teacher, rows=1, length=4)  # fewer tokens than layers
+    first_weights(student, teacher, start="pca", layers=(5,), batches=[row])
+    assert all(value.isfinite().all() for value in student.state_dict().values())
+
+
 def test_heads_that_share_a_table_are_the_same_in_every_layer() -> None:
     teacher = tiny.model("mpnet", layers=LAYERS)
     loud = [(1, 3), (1, 2), (0, 1)]  # 1 in all, and 3 the loudest of the rest
