@@ -244,7 +244,7 @@ def _narrow_embeddings(
     if they are as wide as the teacher's, and take their own principal directions otherwise.
     """
     large, small = embeddings(teacher), embeddings(student)
-    width = small.word.embedding_dim
+    width = _width(small.word)
     wanted = entered @ basis
     if small.projection is None:
         inner = basis if large.projection is None else large.projection.weight.T @ basis
@@ -252,7 +252,7 @@ def _narrow_embeddings(
             inner = folded(large.norm, basis)
             inner = inner - inner.mean(0)
     else:
-        same = width == large.word.embedding_dim
+        same = width == _width(large.word)
         inner = torch.eye(width, device=basis.device) if same else principal(embedded.T @ embedded, width)
         wanted = wanted if family_of(teacher).norm_last else embedded @ inner
         into = inner if large.projection is None else large.projection.weight @ inner
@@ -268,6 +268,11 @@ def _narrow_embeddings(
         elif table is not None and source is not None:
             table.weight.copy_(source.weight @ inner)
     return wanted
+
+
+def _width(table: nn.Embedding) -> int:
+    """The width of what a table gives; of a factored one that is not its rank."""
+    return table.projection.out_features if isinstance(table, FactoredEmbedding) else table.embedding_dim
 
 
 def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor]) -> None:

@@ -2,6 +2,7 @@ import pytest
 import tiny
 import torch
 from torch.testing import assert_close
+from transformers import AutoModelForSequenceClassification
 
 from compress.encoders.families import embeddings
 from compress.encoders.reduction import factored, narrowed
@@ -33,6 +34,15 @@ def test_a_table_of_low_rank_is_factored_without_loss() -> None:
     assert small.get_input_embeddings().weight.shape == (100, 5)
     lower = factored(small, 3, torch.ones(100), [])
     assert lower.config.compress["embedding_rank"] == 3
+
+
+def test_a_factored_table_with_a_projection_behind_it_is_kept_as_states_become_narrower() -> None:
+    config = tiny.model("deberta-v2").config
+    config.embedding_size = 16
+    small = factored(AutoModelForSequenceClassification.from_config(config).eval(), 6, torch.ones(100), [])
+    narrow = narrowed(small, 24, [tiny.batch(small, rows=16, length=12)])
+    assert_close(embeddings(narrow).word.state_dict(), embeddings(small).word.state_dict())
+    assert embeddings(narrow).projection.weight.shape == (24, 16)
 
 
 def test_frequent_tokens_are_kept_nearest() -> None:
