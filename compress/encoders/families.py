@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compress.config.settings import Architecture
-from compress.encoders.family import Family
+from compress.encoders.family import Family, unturned
 from compress.encoders.modules import Embeddings, Extras, Parts
 from compress.encoders.xlnet import XLNET
 from compress.errors import InputError
@@ -418,7 +418,8 @@ def configured(
     What a config lists for each layer, such as local and global attention, follows the `chosen` teacher layers, of
     which there is one for each of the student's, or else begins as the teacher's does. An embedding width equal to the
     hidden width follows it; another one (ALBERT, small ELECTRA) stays.
-    Raises: InputError if the heads do not divide the width, or if the teacher is pruned: classes make whole models only.
+    Raises: InputError if the heads do not divide the width or cannot be so wide, or if the teacher is pruned: classes make
+    whole models only.
     """
     result = copy.deepcopy(config)
     row = family_of(config)
@@ -447,6 +448,8 @@ def configured(
         raise InputError(
             f"`hidden: {hidden}` is not a multiple of `heads: {heads}`. Give both in the student's architecture."
         )
+    if what := unturned(row, hidden, heads):
+        raise InputError(what)
     if row.head_key and hasattr(result, row.head_key):
         setattr(result, row.head_key, hidden // heads)
     return result

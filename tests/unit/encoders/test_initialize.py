@@ -317,8 +317,8 @@ def test_norms_before_blocks_are_fitted_whatever_their_scales_and_without_biases
 
 
 def test_a_width_that_no_whole_heads_make_is_refused_where_heads_stay_whole() -> None:
-    with pytest.raises(InputError, match=r"heads 5 wide .* Give a `hidden` of 8 by the number of `heads`, or"):
-        projected(tiny.model("modernbert"), (0, 1), hidden=20)
+    with pytest.raises(InputError, match=r"heads 10 wide .* Give a `hidden` of 8 by the number of `heads`, or"):
+        projected(tiny.model("modernbert"), (0, 1), hidden=20, heads=2)
 
 
 @pytest.mark.parametrize("chosen", [(2,), (1, 2), (0, 0)])

@@ -199,6 +199,10 @@ def problems(path: Path, *sets: str) -> list[str]:
             "students.narrow.start: a modernbert student cannot start by `pca` with heads 4 wide from a teacher's of 8:",
         ),
         ("teacher.model.scratch.family=modernbert", "students.small.start: a modernbert student cannot start from the"),
+        (
+            "teacher.model.scratch={family: modernbert, architecture: {layers: 2, hidden: 36, heads: 4, intermediate: 64}}",
+            "teacher.model.scratch.architecture: modernbert heads are turned by their positions two dimensions at a time",
+        ),
         ("teacher.model.scratch.max_positions=15", "task.max_length: 16 is above the 15 tokens that the positions of"),
         ("task.max_length=33", "task.max_length: 33 is above the 32 tokens that the positions of teacher.model reach."),
     ],
