@@ -167,6 +167,7 @@ CUT = "compress"
 """The `model_type` of a cut model's `config.json`."""
 
 PRUNED_TEACHER = "a student cannot take its shape from a pruned teacher. Take it from the model before the cut."
+BLOCK_GONE = "a block of one of its layers is gone. Cut hidden dimensions before blocks."
 
 _CUT_PARTS = (
     *("layers", "word", "attention", "query", "key", "value", "output", "attention_norm", "up", "gate", "down"),
@@ -197,6 +198,11 @@ class Pruned(NamedTuple):
     """Width of one head."""
     embedding_rank: int | None = None
     """Rank of the word table, if it was factored."""
+
+    @property
+    def has_all_blocks(self) -> bool:
+        """Whether no layer lost its attention or its feed-forward block."""
+        return all(self.heads) and all(self.neurons)
 
 
 def family_of(model_or_config: PreTrainedModel | PreTrainedConfig) -> Family:

@@ -65,6 +65,10 @@ def test_what_cannot_be_reduced_is_refused() -> None:
         factored(model, 40, torch.ones(100), [])
     with pytest.raises(InputError, match=r"a block of one of its layers is gone\. Cut hidden dimensions before"):
         narrowed(gone, 16, [tiny.batch(model)])
+    model = tiny.model("electra")
+    gone = cut(model, Masks((torch.zeros(4, dtype=torch.bool), *full.heads[1:]), full.neurons))
+    with pytest.raises(InputError, match=r"a block of one of its layers is gone\. Cut hidden dimensions before"):
+        factored(gone, 12, torch.ones(100), [tiny.batch(model)])
 
 
 def test_a_factored_table_loses_tokens_and_keeps_its_other_factor() -> None:

@@ -308,6 +308,23 @@ def test_a_student_of_its_own_weights_is_checked_by_their_config(tmp_path: Path)
     ]
 
 
+def test_a_student_without_some_blocks_is_not_narrowed(tmp_path: Path) -> None:
+    path, cut = project.write(tmp_path), {"heads": [[0], [], [1]], "neurons": [8] * 3, "head_size": 8}
+    hidden, rank = "students.small.prune={hidden: 40}", "students.small.prune={embedding_rank: 12}"
+    for place, keys, refused in (
+        ("bert", {}, [hidden]),
+        ("electra", {"model_type": "electra", "embedding_size": 48}, [hidden]),
+        ("projected", {"model_type": "electra", "embedding_size": 16}, [hidden, rank]),
+    ):
+        own = f"students.small.model={{folder: {folder(tmp_path / place, compress=cut, **keys)}}}"
+        asked = [own, "students.small.distill.losses={soft_label: 1}"]
+        for prune in (hidden, rank):
+            found = [line.split(": ", 2)[1:] for line in problems(path, *asked, prune)]
+            key = "students.small.prune." + ("hidden" if prune is hidden else "embedding_rank")
+            what = "a block of one of its layers is gone. Cut hidden dimensions before blocks. Leave it out."
+            assert found == ([[key, what]] if prune in refused else [])
+
+
 def test_only_answers_are_compared_where_rows_are_padded_on_different_sides(tmp_path: Path) -> None:
     path, here = project.write(tmp_path), tmp_path / "here"
     here.mkdir()
