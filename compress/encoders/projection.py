@@ -173,12 +173,12 @@ def _narrow(
     def narrow(index: int, source: int, seen: Seen) -> None:
         end, part = ends[index], sources[source]
         reads = [folded(getattr(part, name), basis) if before else basis for name in NORMS]
-        attended = Attended(seen["query"][0] @ basis, seen["output"][0], distances)
+        goals = _before(part, seen, basis) if before else _behind(seen, basis)
+        states = goals["attention_norm"][1] if before else seen["query"][0] @ basis
+        attended = Attended(states, seen["output"][0], distances)
         narrow_attention(end, part, attended, Axes(reads[0], basis), sizes, taken)
         narrow_neurons(end, part, seen["down"][0], Axes(reads[1], basis))
-        behind = {name: (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS}
-        for name, pair in (_before(part, seen, basis) if before else behind).items():
-            normed[index, name] = pair
+        normed.update({(index, name): pair for name, pair in goals.items()})
 
     def layer(call: int, seen: Seen) -> None:
         if call == 0:
@@ -197,6 +197,11 @@ def _narrow(
         final = goal(norm, outside.final, basis, [head(teacher)[0].weight])
     goals = narrow_head(head(student), head(teacher), outside.head, folded(norm, basis))
     return _Goals(_narrow_embeddings(student, teacher, basis, outside.embedded, entered[0]), normed, goals, final)
+
+
+def _behind(seen: Seen, basis: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """The goals of a layer whose norms stand behind its blocks."""
+    return {name: (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS}
 
 
 def _before(part: Parts, seen: Seen, basis: Tensor) -> dict[str, tuple[Tensor, Tensor]]:

@@ -12,7 +12,10 @@ from compress.config.settings import Architecture
 from compress.encoders import projection
 from compress.encoders.families import FAMILIES, configured, extras, layers, parts
 from compress.encoders.initialize import first_weights
+from compress.encoders.modules import Parts
+from compress.encoders.narrowing import Attended, Axes
 from compress.encoders.start import evenly
+from compress.encoders.watch import watch
 from compress.errors import InputError
 
 LAYERS = 3
@@ -314,6 +317,26 @@ def test_norms_before_blocks_are_fitted_whatever_their_scales_and_without_biases
                 weight.mul_(torch.randn_like(weight).exp())
     assert_close(logits(projected(teacher)), logits(teacher), atol=1e-4, rtol=0)
     assert unexplained(projected(teacher, hidden=24, heads=3), teacher) < 0.7
+
+
+def test_heads_behind_a_norm_are_cut_by_what_their_folded_weights_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = tiny.model("modernbert", layers=LAYERS)
+    with torch.no_grad():
+        for part in parts(teacher)[1:]:
+            part.attention_norm.weight.mul_(4).add_(torch.arange(32) % 3)
+    batch, queries, missed = tiny.batch(teacher, rows=16, length=12), [], []
+    with torch.no_grad():
+        watch(teacher, batch, lambda _call, seen: queries.append(seen["query"][1]))
+
+    def look(_student: Parts, part: Parts, seen: Attended, axes: Axes, *_: object) -> None:
+        given = seen.states @ (part.query.weight @ axes.read).T + part.query.bias
+        wanted = queries[len(missed)]
+        missed.append(float((given - wanted).pow(2).mean() / wanted.var()))
+
+    monkeypatch.setattr(projection, "narrow_attention", look)
+    student = student_of(teacher, hidden=24, heads=3)
+    first_weights(student, teacher, start="pca", layers=(0, 1, 2), batches=[batch])
+    assert max(missed) < 0.5, missed
 
 
 def test_a_width_that_no_whole_heads_make_is_refused_where_heads_stay_whole() -> None:
