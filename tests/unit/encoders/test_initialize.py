@@ -10,11 +10,12 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.config.settings import Architecture
 from compress.encoders import projection
-from compress.encoders.families import FAMILIES, configured, extras, layers, parts
+from compress.encoders.families import FAMILIES, configured, extras, layers, parts, pruned_of
 from compress.encoders.initialize import first_weights
 from compress.encoders.modules import Parts
 from compress.encoders.narrowing import Attended, Axes
 from compress.encoders.start import evenly
+from compress.encoders.surgery import shaped
 from compress.encoders.watch import watch
 from compress.errors import InputError
 
@@ -115,6 +116,21 @@ def test_heads_that_say_nothing_are_left_out_without_loss(family: str) -> None:
     tables = [extras(model).head_bias for model in (student, teacher)]
     if tables[0] is not None:
         assert torch.equal(tables[0].weight, tables[1].weight[:, [1, 3]])
+
+
+def test_what_always_says_the_same_is_left_out_without_loss_where_nothing_is_corrected() -> None:
+    teacher = tiny.model("albert", layers=LAYERS)
+    (part,) = parts(teacher)
+    with torch.no_grad():
+        part.value.weight[0:16] = part.up.weight[0:16] = 0
+        part.value.bias[0:16] = part.up.bias[0:16] = 2
+    student = projected(teacher, heads=4, intermediate=48)
+    assert_close(logits(student), logits(teacher), atol=1e-4, rtol=0)
+    config = configured(teacher.config, Architecture())
+    config.compress = {"heads": [[2, 3]], "neurons": [48], "head_size": 8}
+    fewer = shaped(type(teacher), config, pruned_of(config))
+    first_weights(fewer, teacher, start="pca", layers=(0, 1, 2), batches=batches(teacher))
+    assert_close(logits(fewer), logits(teacher), atol=1e-4, rtol=0)
 
 
 def test_a_shared_layer_is_looked_at_from_the_first_token_on_whichever_call_it_is() -> None:
