@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compress.config.settings import Architecture
-from compress.encoders.family import Family
+from compress.encoders.family import Family, unturned
 from compress.encoders.modules import Embeddings, Extras, Parts
 from compress.encoders.xlnet import XLNET
 from compress.errors import InputError
@@ -166,6 +166,9 @@ FAMILIES: Mapping[str, Family] = {row.model_type: row for row in _ROWS}
 CUT = "compress"
 """The `model_type` of a cut model's `config.json`."""
 
+PRUNED_TEACHER = "a student cannot take its shape from a pruned teacher. Take it from the model before the cut."
+BLOCK_GONE = "a block of one of its layers is gone. Cut hidden dimensions before blocks."
+
 _CUT_PARTS = (
     *("layers", "word", "attention", "query", "key", "value", "output", "attention_norm", "up", "gate", "down"),
     *("head_count", "heads_width", "head_bias", "bias_argument"),
@@ -195,6 +198,11 @@ class Pruned(NamedTuple):
     """Width of one head."""
     embedding_rank: int | None = None
     """Rank of the word table, if it was factored."""
+
+    @property
+    def has_all_blocks(self) -> bool:
+        """Whether no layer lost its attention or its feed-forward block."""
+        return all(self.heads) and all(self.neurons)
 
 
 def family_of(model_or_config: PreTrainedModel | PreTrainedConfig) -> Family:
@@ -414,8 +422,10 @@ def configured(
     """A copy of a teacher's config with another shape; what the architecture leaves out is the teacher's.
 
     What a config lists for each layer, such as local and global attention, follows the `chosen` teacher layers, of
-    which there is one for each of the student's, or else begins as the teacher's does. An embedding width equal to the hidden width follows it; another one (ALBERT, small ELECTRA) stays.
-    Raises: InputError if the heads do not divide the width, or if a pruned model is to be reshaped.
+    which there is one for each of the student's, or else begins as the teacher's does. An embedding width equal to the
+    hidden width follows it; another one (ALBERT, small ELECTRA) stays.
+    Raises: InputError if the heads do not divide the width or cannot be so wide, or if the teacher is pruned: classes make
+    whole models only.
     """
     result = copy.deepcopy(config)
     row = family_of(config)
@@ -426,12 +436,10 @@ def configured(
         "intermediate": row.intermediate_key,
     }
     asked = {keys[name]: number for name, number in architecture.model_dump(exclude_none=True).items()}
+    if pruned_of(config) is not None:
+        raise InputError(PRUNED_TEACHER)
     if not asked:
         return result
-    if pruned_of(config) is not None:
-        raise InputError(
-            "a student cannot take another shape from a pruned model. Take it from the model before the cut."
-        )
     for key in (row.embedding_key, *row.follows):
         if key and architecture.hidden and getattr(config, key) == getattr(config, row.hidden_key):
             asked[key] = architecture.hidden
@@ -446,6 +454,8 @@ def configured(
         raise InputError(
             f"`hidden: {hidden}` is not a multiple of `heads: {heads}`. Give both in the student's architecture."
         )
+    if what := unturned(row, hidden, heads):
+        raise InputError(what)
     if row.head_key and hasattr(result, row.head_key):
         setattr(result, row.head_key, hidden // heads)
     return result

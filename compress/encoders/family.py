@@ -108,6 +108,16 @@ class Family:
     """The padding id that the code counts with, whatever the config says."""
 
 
+def unturned(row: Family, hidden: int, heads: int) -> str | None:
+    """Why heads of this width cannot be turned by their positions; None if they can, or need not."""
+    if not row.rotary or hidden % heads or hidden // heads % 2 == 0:
+        return None
+    return (
+        f"{row.model_type} heads are turned by their positions two dimensions at a time, and `hidden: {hidden}` by "
+        f"`heads: {heads}` makes them {hidden // heads} wide. Give them an even width."
+    )
+
+
 def unread(row: Family, loss: str, reads: str) -> str | None:
     """Why a loss cannot read the inside of a family's models; None if it can, or reads something else."""
     reason = dict(row.refuses).get("attention") if reads in ("attention_scores", "relations") else None

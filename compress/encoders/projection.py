@@ -173,18 +173,18 @@ def _narrow(
     def narrow(index: int, source: int, seen: Seen) -> None:
         end, part = ends[index], sources[source]
         reads = [folded(getattr(part, name), basis) if before else basis for name in NORMS]
-        attended = Attended(seen["query"][0] @ basis, seen["output"][0], distances)
+        goals = _before(part, seen, basis) if before else _behind(seen, basis)
+        states = goals["attention_norm"][1] if before else seen["query"][0] @ basis
+        attended = Attended(states, seen["output"][0], distances)
         narrow_attention(end, part, attended, Axes(reads[0], basis), sizes, taken)
         narrow_neurons(end, part, seen["down"][0], Axes(reads[1], basis))
-        behind = {name: (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS}
-        for name, pair in (_before(part, seen, basis) if before else behind).items():
-            normed[index, name] = pair
+        normed.update({(index, name): pair for name, pair in goals.items()})
 
     def layer(call: int, seen: Seen) -> None:
         if call == 0:
             entered.append(seen["query"][0])
         if shared and call in chosen:
-            thinned.append(_every(seen, call, len(chosen)))
+            thinned.append(_every(seen, len(thinned), len(chosen)))
         elif not shared:
             for index in [place for place, wanted in enumerate(chosen) if wanted == call]:
                 narrow(index, call, seen)
@@ -197,6 +197,11 @@ def _narrow(
         final = goal(norm, outside.final, basis, [head(teacher)[0].weight])
     goals = narrow_head(head(student), head(teacher), outside.head, folded(norm, basis))
     return _Goals(_narrow_embeddings(student, teacher, basis, outside.embedded, entered[0]), normed, goals, final)
+
+
+def _behind(seen: Seen, basis: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """The goals of a layer whose norms stand behind its blocks."""
+    return {name: (seen[name][0] @ basis, seen[name][1] @ basis) for name in NORMS}
 
 
 def _before(part: Parts, seen: Seen, basis: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
@@ -244,7 +249,7 @@ def _narrow_embeddings(
     if they are as wide as the teacher's, and take their own principal directions otherwise.
     """
     large, small = embeddings(teacher), embeddings(student)
-    width = small.word.embedding_dim
+    width = _width(small.word)
     wanted = entered @ basis
     if small.projection is None:
         inner = basis if large.projection is None else large.projection.weight.T @ basis
@@ -252,7 +257,7 @@ def _narrow_embeddings(
             inner = folded(large.norm, basis)
             inner = inner - inner.mean(0)
     else:
-        same = width == large.word.embedding_dim
+        same = width == _width(large.word)
         inner = torch.eye(width, device=basis.device) if same else principal(embedded.T @ embedded, width)
         wanted = wanted if family_of(teacher).norm_last else embedded @ inner
         into = inner if large.projection is None else large.projection.weight @ inner
@@ -268,6 +273,11 @@ def _narrow_embeddings(
         elif table is not None and source is not None:
             table.weight.copy_(source.weight @ inner)
     return wanted
+
+
+def _width(table: nn.Embedding) -> int:
+    """The width of what a table gives; of a factored one that is not its rank."""
+    return table.projection.out_features if isinstance(table, FactoredEmbedding) else table.embedding_dim
 
 
 def _correct(student: PreTrainedModel, goals: _Goals, batch: Mapping[str, Tensor]) -> None:

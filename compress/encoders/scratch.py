@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from compress.config.settings import Scratch
 from compress.encoders.families import FAMILIES, lost_positions
+from compress.encoders.family import unturned
 from compress.errors import InputError, UnknownName
 
 
@@ -24,6 +25,8 @@ def from_scratch(
     if reason := dict(row.refuses).get("scratch"):
         raise InputError(f"a {row.model_type} model cannot be made from scratch: {reason}.")
     shape = settings.architecture
+    if shape.hidden and shape.heads and (what := unturned(row, shape.hidden, shape.heads)):
+        raise InputError(what)
     keys = {
         row.layers_key: shape.layers,
         row.hidden_key: shape.hidden,

@@ -69,7 +69,7 @@ def _target(draft: Draft, path: KeyPath, prune: Prune, shape: Architecture) -> I
 
 
 def _narrowing(draft: Draft, path: KeyPath, prune: Prune, own: Outline) -> Iterator[Problem]:
-    """Widths of the whole model that are not below what it has."""
+    """Widths of the whole model that are not below what it has, or that a model without some blocks cannot be given."""
     family, width, left = families.FAMILIES.get(own.family or ""), own.architecture.hidden, own.embedding
     if prune.hidden is not None and width is not None:
         if family is not None and (reason := families.unprojected(family)):
@@ -77,10 +77,17 @@ def _narrowing(draft: Draft, path: KeyPath, prune: Prune, own: Outline) -> Itera
         elif prune.hidden >= width:
             what = f"the student's hidden states are {width} wide, so they cannot be cut to {prune.hidden}. Give less."
             yield Problem(draft.document.where((*path, "hidden")), what)
+        elif own.gone:
+            yield Problem(draft.document.where((*path, "hidden")), f"{families.BLOCK_GONE} Leave it out.")
         elif left == width and not (family and family.projects_equal):
             left = prune.hidden
-    if prune.embedding_rank is not None and left is not None and prune.embedding_rank >= left:
+    if prune.embedding_rank is None or left is None:
+        return
+    if prune.embedding_rank >= left:
         what = (
             f"the student's word embeddings are {left} wide: rank {prune.embedding_rank} takes nothing away. Give less."
         )
         yield Problem(draft.document.where((*path, "embedding_rank")), what)
+    elif own.gone and family and family.embedding_key and (left != width or family.projects_equal):
+        # a projection stands behind them, and the states are projected with it
+        yield Problem(draft.document.where((*path, "embedding_rank")), f"{families.BLOCK_GONE} Leave it out.")

@@ -21,6 +21,8 @@ class Outline(NamedTuple):
     family: str | None = None
     embedding: int | None = None
     """The width of its word embeddings; of factored ones the rank."""
+    gone: bool = False
+    """A block of one of its layers was cut out."""
 
 
 def models(draft: Draft) -> dict[KeyPath, Model]:
@@ -70,7 +72,9 @@ def outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
         longest = families.max_length(config)
     with suppress(AttributeError, TypeError, ValueError):
         embedding = families.embedding_width(config)
-    return Outline(architecture, longest, families.pruned_of(config) is not None, config.model_type, embedding)
+    pruned = families.pruned_of(config)
+    gone = pruned is not None and not pruned.has_all_blocks
+    return Outline(architecture, longest, pruned is not None, config.model_type, embedding, gone)
 
 
 def reshaped(teacher: Outline, asked: Architecture) -> Outline:

@@ -10,7 +10,7 @@ from compress.config.pipeline import Draft
 from compress.config.settings import Architecture, Distill, Learning, Student, Task
 from compress.config.source import KeyPath, dotted
 from compress.encoders import families
-from compress.encoders.family import apart, unread, unrounded
+from compress.encoders.family import apart, unread, unrounded, unturned
 from compress.encoders.start import evenly, refused
 from compress.errors import InputError, Problem, unknown
 from compress.losses import PREDICTIONS
@@ -54,6 +54,8 @@ def _families(draft: Draft) -> Iterator[Problem]:
             reason = dict(families.FAMILIES[family].refuses).get("scratch") if family in families.FAMILIES else None
             if reason:
                 yield Problem(place, f"a {family} model cannot be made from scratch: {reason}. Give another family.")
+            if what := _heads(model.scratch.architecture, family):
+                yield Problem(draft.document.where((*path, "scratch", "architecture")), what)
     for path in draft.teachers:
         if path in draft.cards:
             card = draft.cards[path]
@@ -78,14 +80,10 @@ def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, tea
     """A shape that cannot be built, or not from the teacher's weights."""
     shape, asked, whole = (*path, "architecture"), student.architecture, teacher.architecture
     if teacher.pruned:
-        what = "a student cannot take its shape from a pruned teacher. Take it from the model before the cut."
-        yield Problem(draft.document.where(shape), what)
+        yield Problem(draft.document.where(shape), families.PRUNED_TEACHER)
         return
-    if (asked.hidden or asked.heads) and own.hidden and own.heads and own.hidden % own.heads:
-        yield Problem(
-            draft.document.where((*shape, "hidden" if asked.hidden else "heads")),
-            f"`hidden: {own.hidden}` is not a multiple of `heads: {own.heads}`. Give both in the student's architecture.",
-        )
+    if (asked.hidden or asked.heads) and (what := _heads(own, teacher.family)):
+        yield Problem(draft.document.where((*shape, "hidden" if asked.hidden else "heads")), what)
     if student.start != "random" and own.hidden and whole.hidden and own.hidden > whole.hidden:
         yield Problem(
             draft.document.where((*shape, "hidden")),
@@ -106,6 +104,16 @@ def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, tea
     elif student.start_layers is not None:
         yield from _listed(draft, (*path, "start_layers"), student.start_layers, own.layers, whole.layers)
     yield from _refused(draft, path, student, own, teacher)
+
+
+def _heads(own: Architecture, family: str | None) -> str | None:
+    """Why heads cannot be so wide; None if they can."""
+    row = families.FAMILIES.get(family or "")
+    if not own.hidden or not own.heads:
+        return None
+    if own.hidden % own.heads:
+        return f"`hidden: {own.hidden}` is not a multiple of `heads: {own.heads}`. Give both in the student's architecture."
+    return None if row is None else unturned(row, own.hidden, own.heads)
 
 
 def _measured(draft: Draft, path: KeyPath, student: Student, count: int | None, teacher: Outline) -> Iterator[Problem]:

@@ -56,6 +56,7 @@ STUDENTS: list[dict[str, Any]] = [
     {"architecture": {"hidden": 24, "heads": 3}},
     {"architecture": {"heads": 2}, "start": "pca"},
     {"architecture": {"hidden": 18}},
+    {"architecture": {"hidden": 20}, "start": "random"},
     {"architecture": {"heads": 5}},
     {"architecture": {"hidden": 16}, "start": "layers"},
     {"architecture": {"heads": 2}, "start": "layers"},
@@ -98,6 +99,7 @@ def runs(student: Student, teacher: Any) -> bool:
         same = (own.hidden, own.heads[0], own.intermediate[0]) == (whole.hidden, whole.heads[0], whole.intermediate[0])
         start = student.start if student.start != "auto" else "layers" if same else "pca"
         first_weights(made, teacher, start=start, layers=layers, batches=[tiny.batch(teacher)])
+        made.eval()(**tiny.batch(made))
         how = student.distill
         if how.layer_mapping == "start" and start != "random":
             how = how.model_copy(update={"layer_mapping": layers})

@@ -2,6 +2,7 @@ import pytest
 import tiny
 import torch
 from torch.testing import assert_close
+from transformers import AutoModelForSequenceClassification
 
 from compress.encoders.families import embeddings
 from compress.encoders.reduction import factored, narrowed
@@ -35,6 +36,15 @@ def test_a_table_of_low_rank_is_factored_without_loss() -> None:
     assert lower.config.compress["embedding_rank"] == 3
 
 
+def test_a_factored_table_with_a_projection_behind_it_is_kept_as_states_become_narrower() -> None:
+    config = tiny.model("deberta-v2").config
+    config.embedding_size = 16
+    small = factored(AutoModelForSequenceClassification.from_config(config).eval(), 6, torch.ones(100), [])
+    narrow = narrowed(small, 24, [tiny.batch(small, rows=16, length=12)])
+    assert_close(embeddings(narrow).word.state_dict(), embeddings(small).word.state_dict())
+    assert embeddings(narrow).projection.weight.shape == (24, 16)
+
+
 def test_frequent_tokens_are_kept_nearest() -> None:
     model = tiny.model()
     counts = torch.zeros(100)
@@ -55,6 +65,10 @@ def test_what_cannot_be_reduced_is_refused() -> None:
         factored(model, 40, torch.ones(100), [])
     with pytest.raises(InputError, match=r"a block of one of its layers is gone\. Cut hidden dimensions before"):
         narrowed(gone, 16, [tiny.batch(model)])
+    model = tiny.model("electra")
+    gone = cut(model, Masks((torch.zeros(4, dtype=torch.bool), *full.heads[1:]), full.neurons))
+    with pytest.raises(InputError, match=r"a block of one of its layers is gone\. Cut hidden dimensions before"):
+        factored(gone, 12, torch.ones(100), [tiny.batch(model)])
 
 
 def test_a_factored_table_loses_tokens_and_keeps_its_other_factor() -> None:

@@ -40,5 +40,9 @@ def test_every_family_can_be_made_of_any_shape_and_reads_as_far_as_asked(family:
 def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a mpnet model cannot be made from scratch: its code counts positions by"):
         from_scratch(settings("mpnet"), tiny.tokenizer(tmp_path), ("no", "yes"), seed=3)
+    odd = settings("modernbert")
+    odd = odd.model_copy(update={"architecture": odd.architecture.model_copy(update={"hidden": 6})})
+    with pytest.raises(InputError, match=r"`hidden: 6` by `heads: 2` makes them 3 wide\. Give them an even width"):
+        from_scratch(odd, tiny.tokenizer(tmp_path), ("no", "yes"), seed=3)
     with pytest.raises(UnknownName, match="no such family `bart`"):
         from_scratch(settings("bart"), tiny.tokenizer(tmp_path), ("no", "yes"), seed=3)

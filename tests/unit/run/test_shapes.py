@@ -199,6 +199,10 @@ def problems(path: Path, *sets: str) -> list[str]:
             "students.narrow.start: a modernbert student cannot start by `pca` with heads 4 wide from a teacher's of 8:",
         ),
         ("teacher.model.scratch.family=modernbert", "students.small.start: a modernbert student cannot start from the"),
+        (
+            "teacher.model.scratch={family: modernbert, architecture: {layers: 2, hidden: 36, heads: 4, intermediate: 64}}",
+            "teacher.model.scratch.architecture: modernbert heads are turned by their positions two dimensions at a time",
+        ),
         ("teacher.model.scratch.max_positions=15", "task.max_length: 16 is above the 15 tokens that the positions of"),
         ("task.max_length=33", "task.max_length: 33 is above the 32 tokens that the positions of teacher.model reach."),
     ],
@@ -302,6 +306,23 @@ def test_a_student_of_its_own_weights_is_checked_by_their_config(tmp_path: Path)
         "students.small.prune.multiple",
         "task.max_length",
     ]
+
+
+def test_a_student_without_some_blocks_is_not_narrowed(tmp_path: Path) -> None:
+    path, cut = project.write(tmp_path), {"heads": [[0], [], [1]], "neurons": [8] * 3, "head_size": 8}
+    hidden, rank = "students.small.prune={hidden: 40}", "students.small.prune={embedding_rank: 12}"
+    for place, keys, refused in (
+        ("bert", {}, [hidden]),
+        ("electra", {"model_type": "electra", "embedding_size": 48}, [hidden]),
+        ("projected", {"model_type": "electra", "embedding_size": 16}, [hidden, rank]),
+    ):
+        own = f"students.small.model={{folder: {folder(tmp_path / place, compress=cut, **keys)}}}"
+        asked = [own, "students.small.distill.losses={soft_label: 1}"]
+        for prune in (hidden, rank):
+            found = [line.split(": ", 2)[1:] for line in problems(path, *asked, prune)]
+            key = "students.small.prune." + ("hidden" if prune is hidden else "embedding_rank")
+            what = "a block of one of its layers is gone. Cut hidden dimensions before blocks. Leave it out."
+            assert found == ([[key, what]] if prune in refused else [])
 
 
 def test_only_answers_are_compared_where_rows_are_padded_on_different_sides(tmp_path: Path) -> None:
