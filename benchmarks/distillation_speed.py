@@ -27,8 +27,8 @@ import torch
 from compress.config import settings
 from compress.data import batches, sources
 from compress.encoders import checkpoint
-from compress.encoders.families import configured, shape_of
 from compress.encoders.initialize import first_weights
+from compress.encoders.widths import configured, shape_of
 from compress.stages.material import tokenizer_of
 from compress.training.grouping import LengthGroups
 from compress.training.history import Session

@@ -27,7 +27,7 @@ import torch
 from compress.config import settings
 from compress.data.batches import Encoded
 from compress.encoders import checkpoint
-from compress.encoders.families import Shape, shape_of
+from compress.encoders.widths import Shape, shape_of
 from compress.stages import prune
 from compress.stages.context import Context
 from compress.stages.material import encoded, tokenizer_of

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import base, extras, family_of, head_size, layers, parts
+from compress.encoders.families import family_of
+from compress.encoders.modules import base, extras, layers, parts
+from compress.encoders.widths import head_size
 
 
 @dataclass

@@ -32,19 +32,10 @@ from transformers.utils import logging
 
 from compress import files
 from compress.encoders import modeling_compress, source
-from compress.encoders.families import (
-    FAMILIES,
-    Pruned,
-    base,
-    classifier,
-    extras,
-    family_of,
-    paths,
-    plain,
-    pooler,
-    pruned_of,
-)
+from compress.encoders.families import FAMILIES, family_of, paths, plain
+from compress.encoders.modules import base, classifier, extras, pooler
 from compress.encoders.surgery import Attention, entry, shaped
+from compress.encoders.widths import Pruned, pruned_of
 from compress.errors import InputError, UnknownName
 
 

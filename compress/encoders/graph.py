@@ -14,7 +14,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import base, family_of
+from compress.encoders.families import family_of
+from compress.encoders.modules import base
 from compress.encoders.simplify import simplify
 from compress.files import flush
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders import families
+from compress.encoders import families, modules, widths
 from compress.encoders.projection import project
 from compress.encoders.start import refused
 from compress.encoders.watch import head
@@ -50,7 +50,7 @@ class _Pair(NamedTuple):
 
 
 def _copy(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int]) -> None:
-    sizes = [families.head_size(model.config) for model in (student, teacher)]
+    sizes = [widths.head_size(model.config) for model in (student, teacher)]
     if sizes[0] != sizes[1]:
         raise InputError(
             f"the student cannot start from copied layers: its heads are {sizes[0]} wide and the teacher's {sizes[1]}. "
@@ -71,12 +71,12 @@ def _copy(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[i
 
 
 def _pairs(student: PreTrainedModel, teacher: PreTrainedModel, chosen: Sequence[int]) -> Iterator[_Pair]:
-    for group in (families.embeddings, families.extras):
+    for group in (modules.embeddings, modules.extras):
         for (name, small), large in zip(group(student)._asdict().items(), group(teacher), strict=True):
             if small is not None or large is not None:
-                what = f"the embeddings' {name}" if group is families.embeddings else f"the {name.replace('_', ' ')}"
+                what = f"the embeddings' {name}" if group is modules.embeddings else f"the {name.replace('_', ' ')}"
                 yield _Pair(what, small or nn.Identity(), large or nn.Identity())
-    ends, sources = families.layers(student), families.layers(teacher)
+    ends, sources = modules.layers(student), modules.layers(teacher)
     shared = families.family_of(teacher).shared_layers
     for index, end in enumerate(ends):
         yield _Pair(f"layer {index}", end, sources[0 if shared else chosen[index]])
@@ -94,13 +94,13 @@ def _check(student: PreTrainedModel, teacher: PreTrainedModel, start: Start, cho
         raise InputError(
             f"a {student.config.model_type} student cannot take its first weights from a {row.model_type} teacher."
         )
-    count, deep = families.calls(student.config), families.calls(teacher.config)
+    count, deep = widths.calls(student.config), widths.calls(teacher.config)
     if len(chosen) != count:
         raise InputError(f"start_layers: {len(chosen)} layers are given for a student of {count}.")
     if wrong := [layer for layer in chosen if not 0 <= layer < deep]:
         raise InputError(f"start_layers: the teacher's layers are 0 to {deep - 1}, not {wrong[0]}.")
     for name, key in (("token", "word"), ("position", "position"), ("token type", "token_type")):
-        small, large = (getattr(families.embeddings(model), key) for model in (student, teacher))
+        small, large = (getattr(modules.embeddings(model), key) for model in (student, teacher))
         if large is not None and small.num_embeddings != large.num_embeddings:
             raise InputError(
                 f"the student has {small.num_embeddings} {name} embeddings and the teacher {large.num_embeddings}: "
@@ -126,6 +126,6 @@ def _check(student: PreTrainedModel, teacher: PreTrainedModel, start: Start, cho
     small, large = (int(getattr(model.config, row.hidden_key)) for model in (student, teacher))
     if small > large:
         raise InputError(f"a student of width {small} cannot take its first weights from a teacher of width {large}.")
-    small, large = (families.embeddings(model).word.embedding_dim for model in (student, teacher))
-    if small > large and families.embeddings(student).projection is not None:
+    small, large = (modules.embeddings(model).word.embedding_dim for model in (student, teacher))
+    if small > large and modules.embeddings(student).projection is not None:
         raise InputError(f"the student's embeddings are {small} wide and the teacher's only {large}.")

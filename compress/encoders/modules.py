@@ -1,11 +1,15 @@
-"""The modules of an encoder by what they do. Importing this module imports no torch."""
+"""The modules of an encoder by what they do, found by the paths of its family's row. Importing this module imports no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from compress.encoders.families import family_of
+from compress.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
+    from transformers import PreTrainedModel
 
     from compress.encoders.rows import Projection
 
@@ -73,3 +77,79 @@ class Extras(NamedTuple):
     """Behind the last layer (ModernBERT)."""
     head_norm: nn.LayerNorm | None
     """Between the Linears of the task head (ModernBERT)."""
+
+
+def base(model: PreTrainedModel) -> PreTrainedModel:
+    """The encoder without a task head; the model itself if it has none."""
+    return cast("PreTrainedModel", model.base_model)
+
+
+def layers(model: PreTrainedModel) -> list[nn.Module]:
+    """The layer modules, first to last; for a family with a shared layer that one layer (see `calls`)."""
+    return list(base(model).get_submodule(family_of(model).layers).children())
+
+
+def parts(model: PreTrainedModel) -> list[Parts]:
+    """The modules of every layer of `layers(model)`.
+
+    Raises: InputError if this family's layers do not have them.
+    """
+    row = family_of(model)
+    if reason := dict(row.refuses).get("prune"):
+        raise InputError(f"the inside of {row.model_type} layers cannot be read or cut: {reason}.")
+    paths = [getattr(row, name) for name in Parts._fields]
+    return [Parts(*(_share(layer, path) for path in paths)) for layer in layers(model)]
+
+
+def _share(layer: nn.Module, path: str | None) -> Any:
+    """The module at a path, or the share of a Linear that it names."""
+    if path is None or ":" not in path:
+        return None if path is None else layer.get_submodule(path)
+    from compress.encoders.rows import Rows
+
+    place, _, share = path.partition(":")
+    return Rows(cast("nn.Linear", layer.get_submodule(place)), *map(int, share.split("/")))
+
+
+def embeddings(model: PreTrainedModel) -> Embeddings:
+    """The embedding modules."""
+    row, root = family_of(model), base(model)
+    return Embeddings(
+        word=cast("nn.Embedding", root.get_submodule(row.word)),
+        position=cast("nn.Embedding | None", _find(root, row.position)),
+        token_type=cast("nn.Embedding | None", _find(root, row.token_type)),
+        task_type=cast("nn.Embedding | None", _find(root, row.task_type)),
+        norm=cast("nn.LayerNorm | None", _find(root, row.embedding_norm)),
+        projection=cast("nn.Linear | None", _find(root, row.projection)),
+    )
+
+
+def pooler(model: PreTrainedModel) -> nn.Linear | None:
+    """The Linear of the pooler (hidden -> hidden), part of the pretrained encoder; None where the model has none."""
+    path = family_of(model).pooler
+    return cast("nn.Linear | None", _find(base(model), path) or _find(model, path))
+
+
+def extras(model: PreTrainedModel) -> Extras:
+    """What this family has outside its layers beside embeddings, pooler and classifier."""
+    row, root = family_of(model), base(model)
+    paths = {name: getattr(row, name) for name in Extras._fields}
+    return Extras(**{name: _find(model if name == "head_norm" else root, path) for name, path in paths.items()})  # type: ignore[arg-type]
+
+
+def classifier(model: PreTrainedModel) -> list[nn.Linear]:
+    """The Linears of the classification head, first to last, without the pooler; empty for a bare encoder.
+
+    The first of `[pooler, *classifier]` that is there reads the last hidden state of the first token (ModernBERT: or the
+    mean of all; XLNet: of the last token).
+    """
+    found = (_find(model, path) for path in family_of(model).classifier)
+    return [cast("nn.Linear", module) for module in found if module is not None]
+
+
+def _find(root: nn.Module, path: str | None) -> nn.Module | None:
+    """The module at a path, or None if this model was built without it."""
+    try:
+        return root.get_submodule(path) if path else None
+    except AttributeError:
+        return None

@@ -9,16 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from compress.encoders.families import (
-    embeddings,
-    extras,
-    family_of,
-    head_size,
-    parts,
-)
+from compress.encoders.families import family_of
 from compress.encoders.folding import folded, goal, level
 from compress.encoders.modeling_compress import FactoredEmbedding
-from compress.encoders.modules import Parts
+from compress.encoders.modules import Parts, embeddings, extras, parts
 from compress.encoders.narrowing import (
     Attended,
     Axes,
@@ -33,6 +27,7 @@ from compress.encoders.narrowing import (
 )
 from compress.encoders.rows import Projection
 from compress.encoders.watch import NORMS, Seen, head, tokens, watch
+from compress.encoders.widths import head_size
 from compress.errors import InputError
 
 POSITIONS = 32768

@@ -7,22 +7,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from compress.encoders.families import (
-    BLOCK_GONE,
-    Pruned,
-    base,
-    calls,
-    embeddings,
-    family_of,
-    head_size,
-    parts,
-    paths,
-    pruned_of,
-    unprojected,
-)
+from compress.encoders.families import family_of, paths, unprojected
 from compress.encoders.modeling_compress import FactoredEmbedding, factor
+from compress.encoders.modules import base, embeddings, parts
 from compress.encoders.projection import project
 from compress.encoders.surgery import record, shaped
+from compress.encoders.widths import BLOCK_GONE, Pruned, calls, head_size, pruned_of
 from compress.errors import InputError
 
 RARE = 1.0

@@ -7,8 +7,9 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from compress.config.settings import Scratch
-from compress.encoders.families import FAMILIES, lost_positions
+from compress.encoders.families import FAMILIES
 from compress.encoders.family import unturned
+from compress.encoders.widths import lost_positions
 from compress.errors import InputError, UnknownName
 
 

@@ -13,9 +13,11 @@ import torch_pruning
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from compress.encoders.families import Pruned, extras, family_of, head_size, layers, parts, paths, pruned_of
+from compress.encoders.families import family_of, paths
 from compress.encoders.modeling_compress import build, drop_attention, drop_neurons, tell
+from compress.encoders.modules import extras, layers, parts
 from compress.encoders.rows import Projection, linear_of, places
+from compress.encoders.widths import Pruned, head_size, pruned_of
 from compress.errors import CompressError, InputError
 
 Attention = Literal["sdpa", "eager"]

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import classifier, embeddings, extras, family_of, layers, parts, pooler
+from compress.encoders.families import family_of
+from compress.encoders.modules import classifier, embeddings, extras, layers, parts, pooler
 
 NORMS = ("attention_norm", "output_norm")
 

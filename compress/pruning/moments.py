@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import family_of, parts
+from compress.encoders.families import family_of
+from compress.encoders.modules import parts
 from compress.errors import CompressError
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import family_of, layers, parts
+from compress.encoders.families import family_of
+from compress.encoders.modules import layers, parts
 from compress.errors import CompressError
 from compress.pruning.least_squares import Fitted, Squares
 from compress.pruning.scores import still

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from compress.encoders.families import family_of, head_size, parts
-from compress.encoders.modules import Parts
+from compress.encoders.families import family_of
+from compress.encoders.modules import Parts, parts
 from compress.encoders.surgery import scaled
+from compress.encoders.widths import head_size
 from compress.errors import CompressError
 from compress.importance import Reads
 from compress.pruning.moments import input_moments

@@ -16,8 +16,9 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from compress.config.settings import KeptTokens
 from compress.data import pieces
-from compress.encoders.families import embeddings, family_of
+from compress.encoders.families import family_of
 from compress.encoders.modeling_compress import FactoredEmbedding
+from compress.encoders.modules import embeddings
 from compress.errors import CompressError, InputError
 from compress.files import read_json, write_json
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from compress.config.pipeline import Draft
 from compress.config.settings import Architecture, Prune, Task
 from compress.config.source import KeyPath
-from compress.encoders import families
+from compress.encoders import families, widths
 from compress.encoders.family import uncut
 from compress.errors import Problem
 from compress.pruning import shares
@@ -78,7 +78,7 @@ def _narrowing(draft: Draft, path: KeyPath, prune: Prune, own: Outline) -> Itera
             what = f"the student's hidden states are {width} wide, so they cannot be cut to {prune.hidden}. Give less."
             yield Problem(draft.document.where((*path, "hidden")), what)
         elif own.gone:
-            yield Problem(draft.document.where((*path, "hidden")), f"{families.BLOCK_GONE} Leave it out.")
+            yield Problem(draft.document.where((*path, "hidden")), f"{widths.BLOCK_GONE} Leave it out.")
         elif left == width and not (family and family.projects_equal):
             left = prune.hidden
     if prune.embedding_rank is None or left is None:
@@ -90,4 +90,4 @@ def _narrowing(draft: Draft, path: KeyPath, prune: Prune, own: Outline) -> Itera
         yield Problem(draft.document.where((*path, "embedding_rank")), what)
     elif own.gone and family and family.embedding_key and (left != width or family.projects_equal):
         # a projection stands behind them, and the states are projected with it
-        yield Problem(draft.document.where((*path, "embedding_rank")), f"{families.BLOCK_GONE} Leave it out.")
+        yield Problem(draft.document.where((*path, "embedding_rank")), f"{widths.BLOCK_GONE} Leave it out.")

@@ -7,7 +7,7 @@ from compress import files
 from compress.config.pipeline import Draft
 from compress.config.settings import Architecture, FurtherTeacher, Model, Student, Teacher
 from compress.config.source import KeyPath
-from compress.encoders import families, source
+from compress.encoders import families, source, widths
 from compress.errors import InputError, NotAvailable
 
 
@@ -66,19 +66,19 @@ def outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
     config = families.stored(entry if isinstance(entry, dict) else {})
     architecture, longest, embedding = Architecture(), None, None
     with suppress(AttributeError, TypeError, ValueError):
-        layers, hidden, heads, neurons = families.shape_of(config)
+        layers, hidden, heads, neurons = widths.shape_of(config)
         architecture = Architecture(layers=layers, hidden=hidden, heads=heads[0], intermediate=neurons[0])
     with suppress(AttributeError, TypeError, ValueError):
-        longest = families.max_length(config)
+        longest = widths.max_length(config)
     with suppress(AttributeError, TypeError, ValueError):
-        embedding = families.embedding_width(config)
-    pruned = families.pruned_of(config)
+        embedding = widths.embedding_width(config)
+    pruned = widths.pruned_of(config)
     gone = pruned is not None and not pruned.has_all_blocks
     return Outline(architecture, longest, pruned is not None, config.model_type, embedding, gone)
 
 
 def reshaped(teacher: Outline, asked: Architecture) -> Outline:
-    """What is known of a student that takes its teacher's shape but for what is asked, as `families.configured` does."""
+    """What is known of a student that takes its teacher's shape but for what is asked, as `widths.configured` does."""
     whole, embedding = teacher.architecture, teacher.embedding
     if asked.hidden is not None and embedding == whole.hidden:
         embedding = None if embedding is None else asked.hidden

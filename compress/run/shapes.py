@@ -9,7 +9,7 @@ from compress import registry
 from compress.config.pipeline import Draft
 from compress.config.settings import Architecture, Distill, Learning, Student, Task
 from compress.config.source import KeyPath, dotted
-from compress.encoders import families
+from compress.encoders import families, widths
 from compress.encoders.family import apart, unread, unrounded, unturned
 from compress.encoders.start import evenly, refused
 from compress.errors import InputError, Problem, unknown
@@ -80,7 +80,7 @@ def _start(draft: Draft, path: KeyPath, student: Student, own: Architecture, tea
     """A shape that cannot be built, or not from the teacher's weights."""
     shape, asked, whole = (*path, "architecture"), student.architecture, teacher.architecture
     if teacher.pruned:
-        yield Problem(draft.document.where(shape), families.PRUNED_TEACHER)
+        yield Problem(draft.document.where(shape), widths.PRUNED_TEACHER)
         return
     if (asked.hidden or asked.heads) and (what := _heads(own, teacher.family)):
         yield Problem(draft.document.where((*shape, "hidden" if asked.hidden else "heads")), what)
@@ -134,10 +134,10 @@ def _measured(draft: Draft, path: KeyPath, student: Student, count: int | None, 
 def _refused(draft: Draft, path: KeyPath, student: Student, own: Architecture, teacher: Outline) -> Iterator[Problem]:
     """A start that the teacher's family does not allow."""
     row, whole = families.FAMILIES.get(teacher.family or ""), teacher.architecture
-    widths = [(own.hidden, whole.hidden), (own.heads, whole.heads), (own.intermediate, whole.intermediate)]
+    pairs = [(own.hidden, whole.hidden), (own.heads, whole.heads), (own.intermediate, whole.intermediate)]
     start: str = student.start
-    if start == "auto" and all(None not in pair for pair in widths):
-        start = "layers" if all(one == other for one, other in widths) else "pca"
+    if start == "auto" and all(None not in pair for pair in pairs):
+        start = "layers" if all(one == other for one, other in pairs) else "pca"
     chosen = None if student.start_layers == "measured" else student.start_layers
     if student.start_layers is None and own.layers and whole.layers:
         chosen = evenly(own.layers, whole.layers)

@@ -12,8 +12,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from compress.config import settings
 from compress.data.batches import Encoded, collate
 from compress.encoders import checkpoint, source
-from compress.encoders.families import calls, configured, shape_of
 from compress.encoders.initialize import first_weights
+from compress.encoders.widths import calls, configured, shape_of
 from compress.stages.context import Context
 from compress.stages.learn import learn
 from compress.stages.lesson import Reader, lesson

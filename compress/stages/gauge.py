@@ -19,7 +19,9 @@ from transformers import PreTrainedModel
 from compress.bench import machine, timer
 from compress.config.settings import Target
 from compress.encoders.checkpoint import parameters
-from compress.encoders.families import family_of, head_size, layers, shape_of
+from compress.encoders.families import family_of
+from compress.encoders.modules import layers
+from compress.encoders.widths import head_size, shape_of
 from compress.pruning.latency_table import LatencyTable
 from compress.quantization import Calibration
 from compress.registry import RECIPES, TARGETS

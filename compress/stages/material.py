@@ -10,7 +10,8 @@ from compress.config.settings import Task
 from compress.data import sources
 from compress.data.batches import Encoded, encode
 from compress.encoders import checkpoint
-from compress.encoders.families import family_of, max_length
+from compress.encoders.families import family_of
+from compress.encoders.widths import max_length
 from compress.errors import InputError, NotAvailable
 from compress.files import write_json
 from compress.stages.context import Context

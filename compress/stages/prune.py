@@ -14,10 +14,12 @@ from compress.config import settings
 from compress.data.batches import collate
 from compress.data.sources import Rows
 from compress.encoders import checkpoint
-from compress.encoders.families import embeddings, family_of, shape_of
+from compress.encoders.families import family_of
 from compress.encoders.family import uncut
+from compress.encoders.modules import embeddings
 from compress.encoders.reduction import factored, narrowed
 from compress.encoders.surgery import Masks
+from compress.encoders.widths import shape_of
 from compress.errors import CompressError, InputError, Problem
 from compress.files import write_json
 from compress.stages.context import Context

@@ -7,8 +7,8 @@ from transformers import PreTrainedModel
 
 from compress.config.settings import Distill, Student
 from compress.data.batches import Encoded
-from compress.encoders.families import calls
 from compress.encoders.start import evenly
+from compress.encoders.widths import calls
 from compress.errors import InputError
 from compress.files import read_json, write_json
 from compress.registry import MAPPINGS

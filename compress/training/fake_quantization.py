@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from compress.encoders.families import calls, extras, layers, parts
 from compress.encoders.modeling_compress import FactoredEmbedding
+from compress.encoders.modules import extras, layers, parts
 from compress.encoders.rows import Rows, linear_of
+from compress.encoders.widths import calls
 from compress.training.compact import CompactEmbedding
 
 SIGNED = 127

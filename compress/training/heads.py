@@ -6,7 +6,8 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from compress.encoders.capture import Captured
-from compress.encoders.families import family_of, pruned_of
+from compress.encoders.families import family_of
+from compress.encoders.widths import pruned_of
 
 
 class Heads(NamedTuple):

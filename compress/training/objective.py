@@ -16,8 +16,9 @@ from compress.config import schedule
 from compress.config.schedule import Schedule
 from compress.config.settings import Distill
 from compress.encoders.capture import Captured, capture
-from compress.encoders.families import calls, family_of, shape_of
+from compress.encoders.families import family_of
 from compress.encoders.family import unread, unrounded
+from compress.encoders.widths import calls, shape_of
 from compress.errors import InputError, Problem
 from compress.losses import LAYERS, Reads
 from compress.registry import LOSSES

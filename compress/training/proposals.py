@@ -10,7 +10,9 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from compress.data.batches import collate
 from compress.data.words import Word, lettered
-from compress.encoders.families import base, family_of, max_length
+from compress.encoders.families import family_of
+from compress.encoders.modules import base
+from compress.encoders.widths import max_length
 from compress.errors import InputError
 from compress.training.precision import Precision, autocast
 

@@ -14,8 +14,10 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from compress.data.batches import Encoded, feeds
-from compress.encoders.families import calls, family_of, layers
+from compress.encoders.families import family_of
+from compress.encoders.modules import layers
 from compress.encoders.start import refused
+from compress.encoders.widths import calls
 from compress.errors import InputError
 from compress.training.history import Notify, quiet
 from compress.training.precision import Precision, autocast, repeatable

@@ -10,7 +10,8 @@ from compress.config import catalogue
 from compress.config.cards import StudentCard, TeacherCard
 from compress.config.pipeline import load_card
 from compress.encoders.checkpoint import parameters
-from compress.encoders.families import FAMILIES, configured, shape_of
+from compress.encoders.families import FAMILIES
+from compress.encoders.widths import configured, shape_of
 
 NOWHERE = Path("nowhere")
 TEACHERS = catalogue.cards("teachers", NOWHERE)

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from transformers import PreTrainedModel
 
 from compress.config.settings import Architecture
-from compress.encoders import checkpoint, families
+from compress.encoders import checkpoint, families, modules, widths
 from compress.encoders.capture import Captured, capture
 from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, masked
@@ -52,7 +52,7 @@ def batch_of(built: PreTrainedModel) -> dict[str, torch.Tensor]:
     return tiny.batch(built, length=7)
 
 
-def modules(family: str) -> int:
+def modules_of(family: str) -> int:
     return 1 if families.FAMILIES[family].shared_layers else LAYERS
 
 
@@ -72,23 +72,23 @@ def masks(draw: st.DrawFn, layers: int) -> Masks:
 
 @EVERY
 def test_a_row_names_every_module_that_holds_weights(family: str) -> None:
-    built, found = model(family), families.embeddings(model(family))
-    outside = [*found, *families.extras(built), families.pooler(built), *families.classifier(built)]
-    inside = [module for layer in families.layers(built) for module in layer.modules()]
+    built, found = model(family), modules.embeddings(model(family))
+    outside = [*found, *modules.extras(built), modules.pooler(built), *modules.classifier(built)]
+    inside = [module for layer in modules.layers(built) for module in layer.modules()]
     if family in tiny.CUTTABLE:
-        inside = [getattr(module, "linear", module) for parts in families.parts(built) for module in parts[1:]]
-        assert len(families.parts(built)) == modules(family)
+        inside = [getattr(module, "linear", module) for parts in modules.parts(built) for module in parts[1:]]
+        assert len(modules.parts(built)) == modules_of(family)
     kinds = (nn.Linear, nn.Embedding, nn.LayerNorm)
     named = {id(module) for module in (*inside, *outside) if isinstance(module, kinds)}
     assert named == {id(module) for module in built.modules() if isinstance(module, kinds)}
-    assert len(families.layers(built)) == modules(family)
+    assert len(modules.layers(built)) == modules_of(family)
 
 
 def test_what_is_refused_is_refused() -> None:
     assert {name: {*dict(row.refuses)} for name, row in families.FAMILIES.items() if row.refuses} == REFUSED
     for family in {*families.FAMILIES} - {*tiny.CUTTABLE}:
         built, reason = model(family), dict(families.FAMILIES[family].refuses)["prune"]
-        for act in (families.parts, Masks.full):
+        for act in (modules.parts, Masks.full):
             with pytest.raises(InputError, match=f"the inside of {family} layers cannot be read or cut: {reason}"):
                 act(built)
 
@@ -107,12 +107,12 @@ def test_the_token_that_the_head_reads_is_never_padding(family: str) -> None:
 @CUTTABLE
 def test_the_parts_have_the_widths_that_the_shape_says(family: str) -> None:
     built = model(family)
-    shape, size = families.shape_of(built.config), families.head_size(built.config)
+    shape, size = widths.shape_of(built.config), widths.head_size(built.config)
     assert shape == (LAYERS, 32, (HEADS,) * LAYERS, (NEURONS,) * LAYERS)
-    assert families.calls(built.config) == LAYERS
+    assert widths.calls(built.config) == LAYERS
     assert size == 8
     row = families.family_of(built)
-    for place, parts in enumerate(families.parts(built)):
+    for place, parts in enumerate(modules.parts(built)):
         for projection in parts.heads_in:
             assert projection.weight.shape == (HEADS * size, 32)
             assert (projection.in_features, projection.out_features) == (32, HEADS * size)
@@ -125,10 +125,10 @@ def test_the_parts_have_the_widths_that_the_shape_says(family: str) -> None:
         if row.head_count and row.heads_width:
             assert getattr(parts.attention, row.head_count) == HEADS
             assert getattr(parts.attention, row.heads_width) == HEADS * size
-    head = [families.pooler(built), *families.classifier(built)]
+    head = [modules.pooler(built), *modules.classifier(built)]
     first = next(linear for linear in head if linear is not None)
     assert first.in_features == 32
-    assert families.classifier(built)[-1].out_features == 3
+    assert modules.classifier(built)[-1].out_features == 3
 
 
 @EVERY
@@ -145,7 +145,7 @@ def test_the_inputs_are_those_of_forward(family: str) -> None:
 @EVERY
 def test_the_longest_input_can_be_read_and_no_longer_one(family: str) -> None:
     built = model(family)
-    longest = families.max_length(built.config)
+    longest = widths.max_length(built.config)
     row = families.family_of(built)
     assert longest == (64 if row.position or row.rotary else sys.maxsize)
     built(**tiny.batch(built, rows=1, length=64))
@@ -158,14 +158,14 @@ def test_the_longest_input_can_be_read_and_no_longer_one(family: str) -> None:
 
 @EVERY
 def test_another_shape_can_be_built(family: str) -> None:
-    config = families.configured(model(family).config, Architecture(layers=1, hidden=24, heads=3, intermediate=8))
+    config = widths.configured(model(family).config, Architecture(layers=1, hidden=24, heads=3, intermediate=8))
     student = type(model(family))(config).eval()
     assert student(**batch_of(student)).logits.shape == (3, 3)
-    assert families.shape_of(config) == (1, 24, (3,), (8,))
+    assert widths.shape_of(config) == (1, 24, (3,), (8,))
     neurons = [module for module in student.modules() if isinstance(module, nn.Linear) and 8 in module.weight.shape]
     assert {module.weight.shape for module in neurons} <= {(8, 24), (24, 8), (16, 24)}
     assert neurons
-    assert families.shape_of(model(family).config).hidden == 32
+    assert widths.shape_of(model(family).config).hidden == 32
 
 
 @CUT_ATTENTIONS
@@ -196,12 +196,12 @@ def hidden_from(built: PreTrainedModel, mask: torch.Tensor, layer: int) -> torch
 
 def with_distances(built: PreTrainedModel, scores: torch.Tensor, captured: Captured, layer: int) -> torch.Tensor:
     """The scores with what a family adds to the products of queries and keys by distance."""
-    found = families.extras(built)
+    found = modules.extras(built)
     if found.head_bias is not None:
-        return scores + families.base(built).encoder.compute_position_bias(torch.zeros(1, 7, 1))
+        return scores + modules.base(built).encoder.compute_position_bias(torch.zeros(1, 7, 1))
     if found.relative is not None:
         query, key = (every[layer].flatten(0, 1) for every in (captured.queries, captured.keys))
-        encoder, attention = families.base(built).encoder, families.parts(built)[layer].attention
+        encoder, attention = modules.base(built).encoder, modules.parts(built)[layer].attention
         with torch.no_grad():
             table = encoder.get_rel_embedding()
             beside = attention.disentangled_attention_bias(query, key, encoder.get_rel_pos(query), table, 3)
@@ -227,7 +227,7 @@ def test_cutting_equals_masking(family: str, attention: str) -> None:
     batch = batch_of(built)
 
     @settings(max_examples=6, derandomize=True, deadline=None, database=None)
-    @given(masks(modules(family)))
+    @given(masks(modules_of(family)))
     def check(chosen: Masks) -> None:
         with torch.no_grad():
             with masked(built, chosen):
@@ -239,7 +239,7 @@ def test_cutting_equals_masking(family: str, attention: str) -> None:
 
 @CUTTABLE
 def test_a_cut_of_a_cut_is_one_cut(family: str) -> None:
-    built, layers = model(family), modules(family)
+    built, layers = model(family), modules_of(family)
     first = Masks((torch.tensor([True, False, True, True]),) * layers, (torch.arange(NEURONS) % 2 == 0,) * layers)
     second = Masks((torch.tensor([False, True, True]),) * layers, (torch.arange(NEURONS // 2) > 1,) * layers)
     numbers = torch.arange(NEURONS)
@@ -276,7 +276,7 @@ def test_a_cut_model_survives_the_disk_and_trains_on(family: str, attention: str
     batch = batch_of(built)
     with torch.no_grad():
         assert_close(loaded(**batch).logits, small(**batch).logits)
-    assert families.shape_of(loaded.config) == families.shape_of(small.config) != families.shape_of(built.config)
+    assert widths.shape_of(loaded.config) == widths.shape_of(small.config) != widths.shape_of(built.config)
     assert checkpoint.parameters(loaded) == checkpoint.parameters(small) < checkpoint.parameters(built)
     labels, losses = torch.tensor([0, 1, 2]), []
     optimizer = torch.optim.SGD(loaded.parameters(), lr=0.05)
@@ -284,7 +284,7 @@ def test_a_cut_model_survives_the_disk_and_trains_on(family: str, attention: str
         loss = loaded(**batch, labels=labels).loss
         optimizer.zero_grad()
         loss.backward()
-        assert all(linear_of(parts.query).weight.grad is not None for parts in families.parts(loaded))
+        assert all(linear_of(parts.query).weight.grad is not None for parts in modules.parts(loaded))
         optimizer.step()
         losses.append(loss.item())
     assert losses[2] < losses[1] < losses[0]

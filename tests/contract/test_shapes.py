@@ -14,11 +14,12 @@ from compress.config.settings import Prune, Student
 from compress.config.source import Document
 from compress.data.batches import Encoded
 from compress.encoders import checkpoint
-from compress.encoders.families import FAMILIES, calls, configured, shape_of
+from compress.encoders.families import FAMILIES
 from compress.encoders.initialize import first_weights
 from compress.encoders.reduction import factored, narrowed
 from compress.encoders.start import evenly
 from compress.encoders.surgery import Masks
+from compress.encoders.widths import calls, configured, shape_of
 from compress.errors import CompressError
 from compress.run import shapes
 from compress.training.matching import Matching

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from transformers import PreTrainedModel
 
-from compress.encoders import checkpoint, families
+from compress.encoders import checkpoint, families, modules, widths
 from compress.encoders.capture import capture
 from compress.encoders.graph import export_graph, read_graph
 from compress.encoders.reduction import factored, narrowed
@@ -63,17 +63,17 @@ def answers(built: PreTrainedModel) -> Tensor:
 @EVERY
 def test_the_config_says_what_was_cut(family: str) -> None:
     built = small(family)
-    found, pruned = families.shape_of(built.config), families.pruned_of(built.config)
+    found, pruned = widths.shape_of(built.config), widths.pruned_of(built.config)
     assert found.hidden == HIDDEN
     assert pruned is not None
-    assert pruned.head_size == families.head_size(built.config) == 8
+    assert pruned.head_size == widths.head_size(built.config) == 8
     assert pruned.heads[0] == ()
     assert found.heads[0] == 0
-    word = families.embeddings(built).word
+    word = modules.embeddings(built).word
     assert word.weight.shape == (tiny.VOCABULARY, RANK)
-    assert (pruned.embedding_rank is None) == (families.embeddings(built).projection is not None)
-    assert families.shape_of(model(family).config).hidden == 32
-    for parts, heads, neurons in zip(families.parts(built), pruned.heads, pruned.neurons, strict=True):
+    assert (pruned.embedding_rank is None) == (modules.embeddings(built).projection is not None)
+    assert widths.shape_of(model(family).config).hidden == 32
+    for parts, heads, neurons in zip(modules.parts(built), pruned.heads, pruned.neurons, strict=True):
         assert (parts.query.out_features, parts.output.in_features) == (8 * len(heads), 8 * len(heads))
         assert (parts.up.out_features, parts.down.in_features) == (neurons, neurons)
 
@@ -101,11 +101,11 @@ def test_it_survives_the_disk_trains_on_and_is_cut_again(family: str, attention:
 @EVERY
 def test_nothing_of_a_gone_block_is_computed(family: str) -> None:
     built, called = small(family), []
-    for index, parts in enumerate(families.parts(built)):
+    for index, parts in enumerate(modules.parts(built)):
         for name in ("query", "up"):
             getattr(parts, name).register_forward_hook(lambda *_, where=(index, name): called.append(where))
     answers(built)
-    pruned = families.pruned_of(built.config)
+    pruned = widths.pruned_of(built.config)
     assert pruned is not None
     assert (0, "query") not in called
     assert checkpoint.parameters(built) == sum(weight.numel() for weight in built.state_dict().values())
@@ -116,7 +116,7 @@ def test_nothing_of_a_gone_block_is_computed(family: str) -> None:
 def test_what_is_captured_of_a_layer_without_heads_is_empty(family: str) -> None:
     with capture(small(family), hidden_states=True, attention_scores=True, embeddings=True) as captured:
         answers(small(family))
-    heads = families.shape_of(small(family).config).heads
+    heads = widths.shape_of(small(family).config).heads
     assert [query.shape for query in captured.queries] == [(3, number, 8, 8) for number in heads]
     assert [key.shape for key in captured.keys] == [(3, number, 8, 8) for number in heads]
     assert [state.shape for state in captured.hidden_states] == [(3, 8, HIDDEN)] * LAYERS
@@ -132,7 +132,7 @@ def test_the_graph_answers_as_the_model_and_holds_nothing_empty(family: str, tmp
         numpy.testing.assert_allclose(graphs.answers(path, batch), expected, atol=2e-6)
     graph = read_graph(path).graph
     assert all(0 not in weight.dims for weight in graph.initializer)
-    attending = sum(1 for heads in families.shape_of(small(family).config).heads if heads)
+    attending = sum(1 for heads in widths.shape_of(small(family).config).heads if heads)
     assert sum(node.op_type == "Softmax" for node in graph.node) == attending
     assert onnx.checker.check_model(read_graph(path)) is None
 

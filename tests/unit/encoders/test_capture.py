@@ -4,7 +4,8 @@ import torch
 from torch.testing import assert_close
 
 from compress.encoders.capture import capture
-from compress.encoders.families import FAMILIES, base, layers, parts
+from compress.encoders.families import FAMILIES
+from compress.encoders.modules import base, layers, parts
 from compress.encoders.surgery import Masks, cut
 
 

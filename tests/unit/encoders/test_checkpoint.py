@@ -16,7 +16,8 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from compress.encoders import checkpoint, source
-from compress.encoders.families import FAMILIES, base, classifier, extras, parts, pooler
+from compress.encoders.families import FAMILIES
+from compress.encoders.modules import base, classifier, extras, parts, pooler
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, NotAvailable
 

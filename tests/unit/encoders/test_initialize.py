@@ -10,13 +10,14 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.config.settings import Architecture
 from compress.encoders import projection
-from compress.encoders.families import FAMILIES, configured, extras, layers, parts, pruned_of
+from compress.encoders.families import FAMILIES
 from compress.encoders.initialize import first_weights
-from compress.encoders.modules import Parts
+from compress.encoders.modules import Parts, extras, layers, parts
 from compress.encoders.narrowing import Attended, Axes
 from compress.encoders.start import evenly
 from compress.encoders.surgery import shaped
 from compress.encoders.watch import watch
+from compress.encoders.widths import configured, pruned_of
 from compress.errors import InputError
 
 LAYERS = 3

@@ -4,7 +4,7 @@ import torch
 from torch.testing import assert_close
 from transformers import AutoModelForSequenceClassification
 
-from compress.encoders.families import embeddings
+from compress.encoders.modules import embeddings
 from compress.encoders.reduction import factored, narrowed
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError

@@ -5,7 +5,7 @@ import tiny
 import torch
 
 from compress.config.settings import Scratch
-from compress.encoders import families
+from compress.encoders import families, widths
 from compress.encoders.scratch import from_scratch
 from compress.errors import InputError, UnknownName
 
@@ -22,8 +22,8 @@ def settings(family: str) -> Scratch:
 def test_every_family_can_be_made_of_any_shape_and_reads_as_far_as_asked(family: str, tmp_path: Path) -> None:
     tokenizer = tiny.tokenizer(tmp_path)
     made = from_scratch(settings(family), tokenizer, ("no", "yes"), seed=3)
-    assert families.shape_of(made.config) == (2, 16, (2, 2), (24, 24))
-    assert families.max_length(made.config) in (20, 2**63 - 1)
+    assert widths.shape_of(made.config) == (2, 16, (2, 2), (24, 24))
+    assert widths.max_length(made.config) in (20, 2**63 - 1)
     again = from_scratch(settings(family), tokenizer, ("no", "yes"), seed=3)
     assert all(torch.equal(one, two) for one, two in zip(made.parameters(), again.parameters(), strict=True))
     with torch.no_grad():

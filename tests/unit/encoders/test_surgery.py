@@ -5,7 +5,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from compress.encoders import families, surgery
-from compress.encoders.families import layers, parts
+from compress.encoders.modules import layers, parts
 from compress.encoders.surgery import Masks, cut, masked, scaled
 from compress.errors import CompressError, InputError
 

@@ -5,7 +5,7 @@ import tiny
 import torch
 from torch import nn
 
-from compress.encoders.families import parts
+from compress.encoders.modules import parts
 from compress.encoders.surgery import Masks, cut
 from compress.errors import CompressError
 from compress.pruning.least_squares import RIDGE, Squares

@@ -5,7 +5,7 @@ import tiny
 import torch
 from torch.nn import functional
 
-from compress.encoders.families import parts
+from compress.encoders.modules import parts
 from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, scaled
 from compress.errors import CompressError, UnknownName

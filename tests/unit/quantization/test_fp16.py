@@ -6,8 +6,8 @@ import onnx
 import tiny
 import torch
 
-from compress.encoders.families import parts
 from compress.encoders.graph import export_graph, read_graph
+from compress.encoders.modules import parts
 from compress.quantization.fp16 import fp16
 
 

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from compress.config.settings import Target
 from compress.encoders.checkpoint import parameters, save
-from compress.encoders.families import base, layers
+from compress.encoders.modules import base, layers
 from compress.encoders.surgery import Masks, cut
 from compress.pruning.shares import least
 from compress.stages import gauge as module

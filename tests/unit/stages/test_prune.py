@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from compress.config import settings
 from compress.encoders import checkpoint
-from compress.encoders.families import shape_of
+from compress.encoders.widths import shape_of
 from compress.errors import InputError
 from compress.files import read_json
 from compress.registry import IMPORTANCE

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from compress.config.settings import Architecture, Distill
-from compress.encoders.families import FAMILIES, configured, layers
+from compress.encoders.families import FAMILIES
 from compress.encoders.family import unread
+from compress.encoders.modules import layers
 from compress.encoders.surgery import Masks, cut
+from compress.encoders.widths import configured
 from compress.errors import InputError, UnknownName
 from compress.mappings import Matrix
 from compress.registry import LOSSES, MAPPINGS

@@ -11,8 +11,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.config.settings import Architecture
 from compress.data.batches import Encoded
-from compress.encoders.families import FAMILIES, configured
+from compress.encoders.families import FAMILIES
 from compress.encoders.initialize import first_weights
+from compress.encoders.widths import configured
 from compress.errors import InputError
 from compress.training import subsets
 from compress.training.predictions import logits

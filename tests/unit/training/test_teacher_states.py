@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 from compress.config.settings import Distill
 from compress.data.batches import Encoded, collate
 from compress.encoders.capture import capture
-from compress.encoders.families import FAMILIES, calls, family_of
+from compress.encoders.families import FAMILIES, family_of
+from compress.encoders.widths import calls
 from compress.training import teacher_states
 from compress.training.objective import INNER, Distillation
 from compress.training.teacher_states import LOGITS, SEAL, STATES, States, cached_states
