@@ -61,6 +61,7 @@ _DEBERTA = replace(
     projection="embeddings.embed_proj",
     norm_last=True,
     pooler=None,
+    spare_embedding_key="embedding_size",
     head_key="attention_head_size",
     relative="encoder.rel_embeddings",
     relative_norm="encoder.LayerNorm",

@@ -63,6 +63,8 @@ class Family:
     layers_key: str = "num_hidden_layers"
     intermediate_key: str = "intermediate_size"
     embedding_key: str | None = None
+    spare_embedding_key: str | None = None
+    """The same in configs that leave it out where the embeddings are as wide as the hidden states; never a table's rank."""
     head_key: str | None = None
     """The width of a head, which is the hidden width by the heads; some configs leave it out."""
     follows: tuple[str, ...] = ()

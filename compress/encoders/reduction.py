@@ -34,9 +34,10 @@ def narrowed(model: PreTrainedModel, hidden: int, batches: Iterable[Mapping[str,
         raise InputError(reason)
     if hidden >= width:
         raise InputError(f"its hidden states are {width} wide, so they cannot be cut to {hidden}.")
-    follows = row.embedding_key is not None and embeddings(model).projection is None
-    for key in (row.hidden_key, *row.follows, *([str(row.embedding_key)] if follows else [])):
-        setattr(config, key, hidden)
+    follow = (row.embedding_key, row.spare_embedding_key) if embeddings(model).projection is None else ()
+    for key in (row.hidden_key, *row.follows, *follow):
+        if key and hasattr(config, key):
+            setattr(config, key, hidden)
     if row.rotary:  # the widths of its turns
         config.head_dim = head_size(model.config)
     return _projected(model, config, batches)

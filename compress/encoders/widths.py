@@ -130,7 +130,8 @@ def embedding_width(config: PreTrainedConfig) -> int:
     row, pruned = family_of(config), pruned_of(config)
     if pruned is not None and pruned.embedding_rank is not None:
         return pruned.embedding_rank
-    return int(getattr(config, row.embedding_key or row.hidden_key))
+    spare = getattr(config, row.spare_embedding_key, None) if row.spare_embedding_key else None
+    return int(getattr(config, row.embedding_key or row.hidden_key) if spare is None else spare)
 
 
 def configured(
@@ -157,8 +158,8 @@ def configured(
         raise InputError(PRUNED_TEACHER)
     if not asked:
         return result
-    for key in (row.embedding_key, *row.follows):
-        if key and architecture.hidden and getattr(config, key) == getattr(config, row.hidden_key):
+    for key in (row.embedding_key, row.spare_embedding_key, *row.follows):
+        if key and architecture.hidden and getattr(config, key, None) == getattr(config, row.hidden_key):
             asked[key] = architecture.hidden
     for key, number in asked.items():
         setattr(result, key, number)

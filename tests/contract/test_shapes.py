@@ -134,9 +134,15 @@ def test_checks_and_stages_agree(family: str, tmp_path: Path) -> None:
     agree(tiny.model(family), STUDENTS, tmp_path)
 
 
-@pytest.mark.parametrize("family", [name for name, row in FAMILIES.items() if row.embedding_key])
-def test_embeddings_as_wide_as_the_hidden_states_follow_them_or_stay(family: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "width"),
+    [(name, 32) for name, row in FAMILIES.items() if row.embedding_key]
+    + [(name, width) for name, row in FAMILIES.items() if row.spare_embedding_key for width in (16, 32, 48)],
+)
+def test_embeddings_of_a_width_of_their_own_follow_the_hidden_states_or_stay(
+    family: str, width: int, tmp_path: Path
+) -> None:
     config = tiny.model(family).config
-    config.embedding_size = config.hidden_size
+    config.embedding_size = width
     teacher = AutoModelForSequenceClassification.from_config(config).eval()
     agree(teacher, [one for one in STUDENTS if "prune" in one], tmp_path)
