@@ -12,7 +12,7 @@ from compress.encoders.modeling_compress import FactoredEmbedding, factor
 from compress.encoders.modules import base, embeddings, parts
 from compress.encoders.projection import project
 from compress.encoders.surgery import record, shaped
-from compress.encoders.widths import BLOCK_GONE, Pruned, calls, head_size, pruned_of
+from compress.encoders.widths import Pruned, calls, head_size, pruned_of
 from compress.errors import InputError
 
 RARE = 1.0
@@ -93,8 +93,8 @@ def _projected(
 ) -> PreTrainedModel:
     """The model in the widths of another config, its heads and neurons as they are."""
     whole = _whole(model)
-    if not whole.has_all_blocks:
-        raise InputError(BLOCK_GONE)
+    if whole.unwhole:
+        raise InputError(whole.unwhole)
     made = shaped(type(model), config, whole, model.config._attn_implementation)
     made.to(model.device)  # type: ignore[arg-type]
     project(made, model, range(calls(config)), batches)

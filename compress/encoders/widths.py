@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 PRUNED_TEACHER = "a student cannot take its shape from a pruned teacher. Take it from the model before the cut."
-BLOCK_GONE = "a block of one of its layers is gone. Cut hidden dimensions before blocks."
 
 
 class Shape(NamedTuple):
@@ -44,9 +43,15 @@ class Pruned(NamedTuple):
     """Rank of the word table, if it was factored."""
 
     @property
-    def has_all_blocks(self) -> bool:
-        """Whether no layer lost its attention or its feed-forward block."""
-        return all(self.heads) and all(self.neurons)
+    def unwhole(self) -> str | None:
+        """Why its states cannot be projected on fewer dimensions: a layer lost a block; None if none did."""
+        for layer, (heads, neurons) in enumerate(zip(self.heads, self.neurons, strict=True)):
+            if not heads or not neurons:
+                return (
+                    f"layer {layer} has no {'feed-forward' if heads else 'attention'} block, and only whole layers can be "
+                    "projected on fewer dimensions. Leave it out, or ask for it before blocks are cut."
+                )
+        return None
 
 
 def calls(config: PreTrainedConfig) -> int:

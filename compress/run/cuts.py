@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from compress.config.pipeline import Draft
 from compress.config.settings import Architecture, Prune, Task
 from compress.config.source import KeyPath
-from compress.encoders import families, widths
+from compress.encoders import families
 from compress.encoders.family import uncut
 from compress.errors import Problem
 from compress.pruning import shares
@@ -71,14 +71,16 @@ def _target(draft: Draft, path: KeyPath, prune: Prune, shape: Architecture) -> I
 def _narrowing(draft: Draft, path: KeyPath, prune: Prune, own: Outline) -> Iterator[Problem]:
     """Widths of the whole model that are not below what it has, or that a model without some blocks cannot be given."""
     family, width, left = families.FAMILIES.get(own.family or ""), own.architecture.hidden, own.embedding
+    # a projection stands behind the embeddings and takes the rank for their width: the states are projected with it
+    projected = family and family.embedding_key and not own.factored and (left != width or family.projects_equal)
     if prune.hidden is not None and width is not None:
         if family is not None and (reason := families.unprojected(family)):
             yield Problem(draft.document.where((*path, "hidden")), f"{reason} Leave it out.")
         elif prune.hidden >= width:
             what = f"the student's hidden states are {width} wide, so they cannot be cut to {prune.hidden}. Give less."
             yield Problem(draft.document.where((*path, "hidden")), what)
-        elif own.gone:
-            yield Problem(draft.document.where((*path, "hidden")), f"{widths.BLOCK_GONE} Leave it out.")
+        elif own.unwhole:
+            yield Problem(draft.document.where((*path, "hidden")), own.unwhole)
         elif left == width and not (family and family.projects_equal):
             left = prune.hidden
     if prune.embedding_rank is None or left is None:
@@ -88,6 +90,5 @@ def _narrowing(draft: Draft, path: KeyPath, prune: Prune, own: Outline) -> Itera
             f"the student's word embeddings are {left} wide: rank {prune.embedding_rank} takes nothing away. Give less."
         )
         yield Problem(draft.document.where((*path, "embedding_rank")), what)
-    elif own.gone and family and family.embedding_key and (left != width or family.projects_equal):
-        # a projection stands behind them, and the states are projected with it
-        yield Problem(draft.document.where((*path, "embedding_rank")), f"{widths.BLOCK_GONE} Leave it out.")
+    elif own.unwhole and projected:
+        yield Problem(draft.document.where((*path, "embedding_rank")), own.unwhole)

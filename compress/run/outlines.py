@@ -21,8 +21,10 @@ class Outline(NamedTuple):
     family: str | None = None
     embedding: int | None = None
     """The width of its word embeddings; of factored ones the rank."""
-    gone: bool = False
-    """A block of one of its layers was cut out."""
+    factored: bool = False
+    """Its word table is of a lower rank: no other projection stands behind it then."""
+    unwhole: str | None = None
+    """Why its states cannot be projected on fewer dimensions; None if they can."""
 
 
 def models(draft: Draft) -> dict[KeyPath, Model]:
@@ -73,8 +75,9 @@ def outline(draft: Draft, path: KeyPath, model: Model) -> Outline:
     with suppress(AttributeError, TypeError, ValueError):
         embedding = widths.embedding_width(config)
     pruned = widths.pruned_of(config)
-    gone = pruned is not None and not pruned.has_all_blocks
-    return Outline(architecture, longest, pruned is not None, config.model_type, embedding, gone)
+    factored = pruned is not None and pruned.embedding_rank is not None
+    unwhole = None if pruned is None else pruned.unwhole
+    return Outline(architecture, longest, pruned is not None, config.model_type, embedding, factored, unwhole)
 
 
 def reshaped(teacher: Outline, asked: Architecture) -> Outline:

@@ -315,13 +315,21 @@ def test_a_student_without_some_blocks_is_not_narrowed(tmp_path: Path) -> None:
         ("bert", {}, [hidden]),
         ("electra", {"model_type": "electra", "embedding_size": 48}, [hidden]),
         ("projected", {"model_type": "electra", "embedding_size": 16}, [hidden, rank]),
+        (
+            "factored",
+            {"model_type": "electra", "embedding_size": 48, "compress": {**cut, "embedding_rank": 20}},
+            [hidden],
+        ),
     ):
-        own = f"students.small.model={{folder: {folder(tmp_path / place, compress=cut, **keys)}}}"
+        own = f"students.small.model={{folder: {folder(tmp_path / place, **{'compress': cut, **keys})}}}"
         asked = [own, "students.small.distill.losses={soft_label: 1}"]
         for prune in (hidden, rank):
             found = [line.split(": ", 2)[1:] for line in problems(path, *asked, prune)]
             key = "students.small.prune." + ("hidden" if prune is hidden else "embedding_rank")
-            what = "a block of one of its layers is gone. Cut hidden dimensions before blocks. Leave it out."
+            what = (
+                "layer 1 has no attention block, and only whole layers can be projected on fewer dimensions. "
+                "Leave it out, or ask for it before blocks are cut."
+            )
             assert found == ([[key, what]] if prune in refused else [])
 
 
