@@ -1,6 +1,7 @@
 """Encoder architectures: one row each, which says where the parts are and what the config calls the numbers.
 
-Everything else in this program reaches a model through `modules`, and its numbers through `widths`. Importing this module imports no torch.
+Everything else in this program reaches a model through `modules`, and its numbers through `widths`. Importing this module
+imports no torch.
 """
 
 from __future__ import annotations
@@ -161,7 +162,6 @@ FAMILIES: Mapping[str, Family] = {row.model_type: row for row in _ROWS}
 
 CUT = "compress"
 """The `model_type` of a cut model's `config.json`."""
-
 
 _CUT_PARTS = (
     *("layers", "word", "attention", "query", "key", "value", "output", "attention_norm", "up", "gate", "down"),

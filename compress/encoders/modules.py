@@ -1,4 +1,7 @@
-"""The modules of an encoder by what they do, found by the paths of its family's row. Importing this module imports no torch."""
+"""The modules of an encoder by what they do, found by the paths of its family's row.
+
+Importing this module imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,7 @@ def base(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def layers(model: PreTrainedModel) -> list[nn.Module]:
-    """The layer modules, first to last; for a family with a shared layer that one layer (see `calls`)."""
+    """The layer modules, first to last; for a family with a shared layer that one layer (see `widths.calls`)."""
     return list(base(model).get_submodule(family_of(model).layers).children())
 
 

@@ -15,7 +15,8 @@ from compress.files import read_json
 
 
 def test_importing_the_table_does_not_import_torch() -> None:
-    code = "import sys, compress.encoders.families, compress.encoders.source; print(sorted({'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)))"
+    names = ("families", "modules", "source", "widths")
+    code = f"import sys, {', '.join(f'compress.encoders.{name}' for name in names)}; print(sorted({{'torch', 'transformers', 'huggingface_hub'}} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert seen.stdout.strip() == "[]"
