@@ -1,10 +1,15 @@
 """Compress BERT-size text models for the edge: distil, prune, export, measure and judge them from one YAML file."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+# Read by the libraries when they are imported: nothing may phone home.
+for _name in ("HF_HUB_DISABLE_TELEMETRY", "ORT_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_name, "1")
 
 
 def load(folder: str | Path) -> "PreTrainedModel":

@@ -4,11 +4,17 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from compress.errors import InputError
+
+DESCRIPTION = "export.json"
+"""In an exported folder, the file that says what was built, and how each file is opened."""
 
 
 def sha256(path: Path) -> str:
@@ -45,13 +51,13 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old content or the new one, never a part."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).chmod(0o644)
@@ -59,6 +65,23 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8) as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def write_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to be filled, which then takes the place of `path`; nothing changes if filling it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as around:
+        made = Path(around, path.name)
+        made.mkdir()
+        yield made
+        shutil.rmtree(path, ignore_errors=True)
+        made.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

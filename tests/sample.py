@@ -10,6 +10,7 @@ from compress.report.record import (
     Epoch,
     Machine,
     Parity,
+    Ratio,
     Record,
     Split,
     Stage,
@@ -95,11 +96,16 @@ def _answers(gold: list[int], wrong: float, hard: list[int], generator: random.R
 
 def _variant(row: tuple, gold: list[int], answers: list[int], teacher: list[int]) -> Variant:
     model, runtime, precision, _, parameters, size, first_ms, memory = row
+    plain_ms = next(other[6] for other in _ROWS if other[:3] == (model, runtime, "fp32"))
+    lower = precision != "fp32"
     lossy = {"fp32": 2e-6, "fp16": 1.4e-3, "int8": 0.11}[precision]
     return Variant(
         model=model,
         runtime=runtime,
         precision=precision,
+        quantization={"fp32": None, "fp16": "fp16", "int8": "dynamic"}[precision],
+        plain=f"{runtime}-fp32" if lower else None,
+        notes=("the word embeddings' rows share one scale",) if precision == "int8" else (),
         parameters=parameters,
         size_bytes=size,
         metrics={"accuracy": sum(map(int.__eq__, gold, answers)) / len(gold), "f1_macro": 0.93},
@@ -109,7 +115,7 @@ def _variant(row: tuple, gold: list[int], answers: list[int], teacher: list[int]
         if runtime == "pytorch"
         else Parity(max_abs=3.2 * lossy, mean_abs=lossy, agreement=0.995, rows=128, tolerance=0.5),
         latency=tuple(
-            cell(batch, sequence, first_ms * cost, 8.49 * cost)
+            cell(batch, sequence, first_ms * cost, 8.49 * cost, plain_ms * cost if lower else None)
             for (batch, sequence), cost in zip(SHAPES, _COST, strict=True)
         ),
         same_rows=cell(1, None, first_ms * 1.2, 8.49 * 1.2),
@@ -117,8 +123,9 @@ def _variant(row: tuple, gold: list[int], answers: list[int], teacher: list[int]
     )
 
 
-def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float) -> Cell:
+def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float, plain_ms: float | None = None) -> Cell:
     """The latency of one shape, its other percentiles made from the median."""
+    beside = None if plain_ms is None else plain_ms / p50_ms
     return Cell(
         batch=batch,
         sequence=sequence,
@@ -130,6 +137,7 @@ def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float) -
         rows_per_s=1000 * batch / p50_ms,
         samples=150,
         speedup=reference_ms / p50_ms,
+        to_plain=None if beside is None else Ratio(value=beside, low=0.98 * beside, high=1.02 * beside),
     )
 
 

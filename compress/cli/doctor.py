@@ -1,5 +1,12 @@
 """`compress doctor`: what is installed, what this machine is, which targets work here and why the others do not."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compress.targets import Target
+
 _SHOWN = (
     "torch",
     "transformers",
@@ -11,13 +18,14 @@ _SHOWN = (
     "accelerate",
     "tokenizers",
 )
-_EXTRAS = ("tensorrt", "tensorrt-rtx", "openvino", "nncf", "executorch", "ray")
+_EXTRAS = ("tensorrt", "tensorrt-rtx", "openvino", "nncf", "executorch", "coremltools", "litert-torch", "ray")
 """Packages that are not installed unless asked for."""
 
 
 def doctor() -> int:
     """Say what is installed, what this machine is, and which targets work here."""
     from rich.table import Table
+    from rich.text import Text
 
     from compress import registry
     from compress.bench import machine
@@ -40,6 +48,16 @@ def doctor() -> int:
     for name in registry.TARGETS.names():
         target = registry.TARGETS.load(name)
         reason = target.unavailable()
-        table.add_row(name, " ".join(target.precisions), reason or "works")
+        told = Text(reason or _runs(target))  # `[openvino]` is no style here
+        table.add_row(name, " ".join(target.precisions), told)
     out.print(table)
     return 0
+
+
+def _runs(target: Target) -> str:
+    """What of a target that can be built here does not run, and why."""
+    idle: dict[str, list[str]] = {}
+    for precision in target.precisions:
+        if reason := target.unrunnable(precision):
+            idle.setdefault(reason, []).append(precision)
+    return "; ".join(f"builds; does not run {' '.join(which)}: {reason}" for reason, which in idle.items()) or "works"

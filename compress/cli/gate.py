@@ -22,5 +22,5 @@ def gate(
     )
     for check in judged.checks:
         typer.echo(f"{check.answer}: {check.sentence}")
-    typer.echo(judged.sentence)
+    typer.echo(judged.headline)
     return judged.exit_code

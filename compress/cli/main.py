@@ -1,6 +1,7 @@
 """The `compress` command: its sub-commands, and how errors become messages and exit codes."""
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from compress.cli import check, doctor, gate, init, plan, report, run
+from compress.cli import bench, bundle, check, doctor, gate, init, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
 from compress.run import team
 
@@ -26,6 +27,9 @@ app = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
+
+for _loud in ("torchao", "torch.utils._pytree"):  # transformers imports torchao where an engine brought it
+    logging.getLogger(_loud).setLevel(logging.ERROR)
 
 
 class _Ended(Exception):
@@ -60,7 +64,17 @@ def _program(
         raise _Ended(0)
 
 
-for _command in (run.run, plan.plan, check.check, report.report, gate.gate, doctor.doctor, init.init):
+for _command in (
+    run.run,
+    plan.plan,
+    check.check,
+    report.report,
+    gate.gate,
+    bench.bench,
+    bundle.bundle,
+    doctor.doctor,
+    init.init,
+):
     app.command()(_exits(_command))
 
 

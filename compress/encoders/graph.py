@@ -1,22 +1,19 @@
 """A model's ONNX graph: the form that ONNX based targets and the quantization recipes take it in."""
 
-import copy
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 
 import onnx
 import torch
-from torch import nn
 from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of
-from compress.encoders.modules import base
 from compress.encoders.simplify import simplify
+from compress.encoders.tracing import example, traceable
 from compress.files import flush
 
 OPSET = 20
@@ -34,25 +31,13 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
     the same weights give the same bytes. Of the last layer it computes what the classifier reads. Written whole or not
     at all.
     """
-    eager: nn.Module = copy.deepcopy(model)
-    eager.to("cpu", torch.float32).eval()
-    cast(PreTrainedModel, eager).set_attn_implementation("eager")
-    if family_of(model).mask_as_given:
-        base(cast(PreTrainedModel, eager)).register_forward_pre_hook(_spread, with_kwargs=True)
-    if family_of(model).float_mask:
-        base(cast(PreTrainedModel, eager)).register_forward_pre_hook(_floats, with_kwargs=True)
-    names = family_of(model).inputs
-    example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
-    example["attention_mask"][0, 5:] = 0
-    if "token_type_ids" in example:
-        example["token_type_ids"][:] = 0
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            eager,
-            kwargs=example,
+            traceable(model),
+            kwargs=example(model),
             dynamo=True,
             opset_version=opset,
-            dynamic_shapes={name: {0: "batch", 1: "sequence"} for name in names},
+            dynamic_shapes={name: {0: "batch", 1: "sequence"} for name in family_of(model).inputs},
             output_names=["logits"],
             verbose=False,
         )
@@ -61,21 +46,6 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
     graph = program.model_proto
     simplify(graph.graph)
     write_graph(graph, path)
-
-
-def _spread(
-    _encoder: nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Give an encoder the mask that its attention adds: three operators in place of some twenty that make it."""
-    padded = ~inputs["attention_mask"][:, None, None, :].bool()
-    return args, {**inputs, "attention_mask": torch.where(padded, torch.finfo(torch.float32).min, 0.0)}
-
-
-def _floats(
-    _encoder: nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Give an encoder a mask of floats, as the exporter takes no `1.0 - mask` of integers."""
-    return args, {**inputs, "attention_mask": inputs["attention_mask"].float()}
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
@@ -95,7 +65,10 @@ def write_graph(graph: onnx.ModelProto, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         data = f"{path.name}_data"
         onnx.save_model(graph, Path(folder, path.name), save_as_external_data=large, location=data)
-        # The weights first: a graph without them must never be seen.
+        # The weights first: a graph without them, or with others, must never be seen.
+        if large or path.with_name(data).exists():
+            path.unlink(missing_ok=True)
+            path.with_name(data).unlink(missing_ok=True)
         for name in (data, path.name) if large else (path.name,):
             made = Path(folder, name)
             made.chmod(0o644)

@@ -32,6 +32,7 @@ def simplify(graph: onnx.GraphProto) -> None:
     The graph must hold the shapes of its inner values, as the exporter writes them.
     """
     _Simplifier(graph).apply()
+    sweep(graph)
 
 
 class _Simplifier:
@@ -64,7 +65,6 @@ class _Simplifier:
             nodes.append(node)
         del self.graph.node[:]
         self.graph.node.extend(nodes)
-        _sweep(self.graph)
 
     def wanted(self) -> tuple[dict[str, int], dict[str, Sequence[Axis]]]:
         """The values made for the first entry of an axis only, and for each node by its output what it wants of its inputs."""
@@ -89,7 +89,7 @@ class _Simplifier:
     def pools(self, node: onnx.NodeProto) -> bool:
         """Whether a node takes the first token of hidden states (batch, tokens, width)."""
         chosen = self.weights.get(node.input[1]) if node.op_type == "Gather" else None
-        if chosen is None or chosen.dims or _attribute(node, "axis", 0) != 1:
+        if chosen is None or chosen.dims or attribute(node, "axis", 0) != 1:
             return False
         return int(numpy_helper.to_array(chosen)) == 0 and len(self.shapes.get(node.input[0], ())) == 3
 
@@ -99,11 +99,11 @@ class _Simplifier:
         if node.op_type in _POINTWISE:
             return [self.broadcast(name, axis, rank) for name in node.input]
         if node.op_type in ("LayerNormalization", "Softmax") and axis < rank - 1:
-            return [axis, *rest] if _attribute(node, "axis", -1) in (-1, rank - 1) else None
+            return [axis, *rest] if attribute(node, "axis", -1) in (-1, rank - 1) else None
         if node.op_type == "MatMul" and axis == rank - 2 and len(self.shapes[node.input[0]]) == rank:
             return [axis, *rest]
         if node.op_type == "Transpose":
-            return [_attribute(node, "perm", [])[axis]]
+            return [attribute(node, "perm", [])[axis]]
         if node.op_type == "Reshape" and axis == 1 and self.keeps(node):
             return [axis, *rest]
         return None
@@ -141,12 +141,7 @@ class _Simplifier:
         return name
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    found = [helper.get_attribute_value(attribute) for attribute in node.attribute if attribute.name == name]
-    return found[0] if found else default
-
-
-def _sweep(graph: onnx.GraphProto) -> None:
+def sweep(graph: onnx.GraphProto) -> None:
     """Leave out nodes and weights that nothing reads any more."""
     read = {value.name for value in graph.output}
     kept = []
@@ -158,3 +153,9 @@ def _sweep(graph: onnx.GraphProto) -> None:
     del graph.node[:], graph.initializer[:]
     graph.node.extend(reversed(kept))
     graph.initializer.extend(weights)
+
+
+def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    """An attribute's value; the default if it is left out."""
+    found = [helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name]
+    return found[0] if found else default

@@ -38,6 +38,8 @@ def render(record: Record, verdict: Verdict) -> str:
         variants=tables.variants(record),
         latency=tables.latency(record),
         answers=tables.answers(record),
+        trades=tables.trades(record),
+        making=tables.making(record),
         cuts={
             student: (tables.removed(cut), _picture(picture.structure, cut), tables.structure(cut))
             for student, cut in record.structures.items()

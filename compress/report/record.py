@@ -80,6 +80,23 @@ class Data(Closed):
     """Rows without labels, if the pipeline has some."""
     duplicates: Count = 0
     """Test rows whose text is also among the training rows or the unlabelled ones."""
+    hub: str | None = None
+    """Id of the data set on the Hub, if it comes from there."""
+    config: str | None = None
+    """Its configuration there, if one is asked for."""
+
+
+class Weights(Closed):
+    """Pretrained weights that a model started from."""
+
+    hub: str | None = None
+    """Their id on the Hub, if they are there."""
+    license: str | None = None
+    """SPDX identifier of their licence, if a card tells it."""
+    language: str | None = None
+    """Language code of their text, or `any`, if a card tells it."""
+    source: str | None = None
+    """Paper that they come from, if a card tells it."""
 
 
 class Epoch(Closed):
@@ -121,6 +138,17 @@ class Parity(Closed):
     """Largest absolute difference that was allowed."""
 
 
+class Ratio(Closed):
+    """How many times as fast as something timed in the same rounds, with its 95 % interval."""
+
+    value: Annotated[float, Field(gt=0)]
+    """The other's median over this median."""
+    low: Number
+    """Lower end."""
+    high: Number
+    """Upper end."""
+
+
 class Cell(Closed):
     """Latency of one shape of input."""
 
@@ -144,6 +172,8 @@ class Cell(Closed):
     """Calls timed."""
     speedup: Annotated[float, Field(gt=0)] | None = None
     """Median of the teacher in PyTorch FP32, timed in the same rounds, over this median."""
+    to_plain: Ratio | None = None
+    """Speed beside the same model in the same runtime's plain precision, for lower ones."""
 
 
 class Variant(Closed):
@@ -157,6 +187,18 @@ class Variant(Closed):
     """Its number format."""
     recipe: str | None = None
     """The quantization recipe, if one was asked for."""
+    quantization: str | None = None
+    """The quantization recipe it was made by."""
+    plain: str | None = None
+    """Of a lower precision the id of the plain one in the same runtime, which it is compared with."""
+    asked: bool = True
+    """Whether the pipeline asks for it; else it is here to be compared with."""
+    max_drop: Share = 0.01
+    """Share of the rows that a lower precision may lose."""
+    on_regression: Literal["keep", "drop", "fail"] = "keep"
+    """What becomes of a lower precision that is slower or worse."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of how it was made."""
     parameters: Count
     """Parameters of the model."""
     size_bytes: Count
@@ -192,6 +234,21 @@ class Variant(Closed):
         return next((cell for cell in self.latency if (cell.batch, cell.sequence) == (batch, sequence)), None)
 
 
+class Unmeasured(Closed):
+    """What was built and could not be run here."""
+
+    model: Annotated[str, Field(min_length=1)]
+    """`teacher` or a student's name."""
+    id: Annotated[str, Field(min_length=1)]
+    """The name of the export."""
+    size_bytes: Count
+    """Size of the file."""
+    reason: str
+    """Why it could not be run."""
+    on_regression: Literal["keep", "drop", "fail"] = "keep"
+    """What becomes of a lower precision that is slower or worse; with `fail` the gate has nothing to compare."""
+
+
 class Record(Closed):
     """The report of a run."""
 
@@ -213,6 +270,8 @@ class Record(Closed):
     """What the models do."""
     data: Data
     """The rows the models learned from and were judged on."""
+    weights: dict[str, Weights] = {}
+    """What the teacher started from, and the students that have weights of their own."""
     measure: settings.Measure
     """What was timed, and how."""
     gate: settings.Gate
@@ -223,6 +282,8 @@ class Record(Closed):
     """The test rows' own label ids, packed as the predictions are."""
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
     """Every model in every runtime and precision; the teacher's first."""
+    unmeasured: tuple[Unmeasured, ...] = ()
+    """What was built and could not be run here."""
     structures: dict[str, Structure] = {}
     """What is left of each student's layers."""
 

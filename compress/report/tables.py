@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from compress import units
-from compress.report import goal, words
-from compress.report.margin import margin
+from compress.report import goal, trade, words
+from compress.report.margin import Margin, margin
 from compress.report.packing import unpack
 from compress.report.record import TEACHER, Cell, Record, Variant
 from compress.report.structure import Structure
@@ -100,7 +100,7 @@ def cards(record: Record, verdict: Verdict) -> list[Card]:
     found = []
     for student in record.students:
         on = record.gate.latency.on or record.gate.accuracy.on
-        variants = judged(record, student, on) or judged(record, student, None)
+        variants = judged(record, student, on) or judged(record, student, None) or record.of(student)
         failed = {check.variant for check in verdict.checks if check.student == student and check.answer == "fail"}
         good = [variant for variant in variants if variant.id not in failed] or list(variants)
         found.append(_card(record, min(good, key=lambda variant: _speed(record, variant))))
@@ -213,7 +213,58 @@ def answers(record: Record) -> Table:
 
 def _points(record: Record, variant: Variant) -> str:
     seen = None if variant is record.reference else margin(record, variant)
-    return NONE if seen is None else f"{words.points(seen.difference)} ± {100 * seen.half_width:.2f}"
+    return NONE if seen is None else _difference(seen)
+
+
+def _difference(seen: Margin) -> str:
+    return f"{words.points(seen.difference)} ± {100 * seen.half_width:.2f}"
+
+
+def trades(record: Record) -> Table:
+    """What each lower precision gives and costs beside the plain one of its runtime; empty without lower ones."""
+    found = trade.trades(record)
+    shapes = list(dict.fromkeys((cell.batch, cell.sequence) for one in found for cell in one.variant.latency))
+    columns = [Column("model"), Column("export"), Column("beside"), Column("answer")]
+    columns += [Column("points of accuracy", numeric=True), Column("size", numeric=True)]
+    columns += [Column(f"speed at {words.shape(*shape)}", numeric=True) for shape in shapes]
+    rows = []
+    for one in found:
+        cells = {(cell.batch, cell.sequence): cell for cell in one.variant.latency}
+        rows.append(
+            (
+                one.variant.model,
+                export(one.variant),
+                words.precision(one.plain.precision),
+                _worth(one),
+                NONE if one.margin is None else _difference(one.margin),
+                units.percent(one.variant.size_bytes / max(1, one.plain.size_bytes)),
+                *(_beside(cells.get(shape)) for shape in shapes),
+            )
+        )
+    return Table(tuple(columns), tuple(rows), keys=3)
+
+
+def _beside(cell: Cell | None) -> str:
+    seen = cell.to_plain if cell else None
+    return NONE if seen is None else f"{words.times(seen.value)} ({seen.low:.2f}–{seen.high:.2f})"
+
+
+def _worth(one: trade.Trade) -> str:
+    if one.regressed:
+        return f"{' and '.join(['slower'] * bool(one.slower) + ['loses too much'] * one.worse)} {MARKS['fail']}"
+    timed = sum(cell.to_plain is not None for cell in one.variant.latency)
+    faster = "faster" if len(one.faster) == timed else f"faster at {len(one.faster)} of {timed}"
+    speed = faster if one.faster else "as fast"
+    return ", ".join([speed, *["not smaller"] * one.larger, *["accuracy unsure"] * one.unsure])
+
+
+def making(record: Record) -> list[str]:
+    """A line for each export with something to be known of how it was made."""
+    return [
+        f"{variant.model} {export(variant)}: {'; '.join(variant.notes)}."
+        for variant in record.variants
+        if variant.notes and variant.asked
+    ]
 
 
 def structure(cut: Structure) -> Table:

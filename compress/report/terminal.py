@@ -25,7 +25,7 @@ def table(record: Record, verdict: Verdict) -> RenderableType:
     for check in tables.troubles(verdict):
         lines.append(Text.assemble((f"{tables.MARKS[check.answer]} ", _STYLES[check.answer]), check.sentence))
     answer = (f"{tables.MARKS[verdict.answer]} {tables.WORDS[verdict.answer]}.", _STYLES[verdict.answer])
-    lines.append(Text.assemble(answer, f" {verdict.sentence}"))
+    lines.append(Text.assemble(answer, f" {verdict.headline}"))
     return Group(*lines)
 
 

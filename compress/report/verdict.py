@@ -7,7 +7,8 @@ from typing import Literal
 from compress.config import settings
 from compress.report import goal, words
 from compress.report.margin import margin
-from compress.report.record import REFERENCE, Cell, Record, Variant
+from compress.report.record import REFERENCE, TEACHER, Cell, Record, Variant
+from compress.report.trade import Trade, trades
 from compress.units import milliseconds, percent, size
 
 Answer = Literal["pass", "fail", "not comparable"]
@@ -35,11 +36,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to the whole gate, its checks, and notes: what a reader should know that decides nothing."""
+    """The answer to the whole gate, its checks, and notes: what a reader should know that decides nothing.
+
+    `regressions` names the lower precisions that are slower or worse than the plain one of the same runtime, and how.
+    """
 
     answer: Answer
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
+    regressions: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -59,19 +64,25 @@ class Verdict:
         parts += [f"{blind} cannot be made here"] if blind else []
         return f"Of {words.plural(len(self.checks), 'check', 'checks')}, {' and '.join(parts)}."
 
+    @property
+    def headline(self) -> str:
+        """The answer, and which lower precisions don't pay."""
+        lost = [f"Slower or worse than plain: {'; '.join(self.regressions)}."] if self.regressions else []
+        return " ".join([self.sentence, *lost])
+
 
 def judge(record: Record, gate: settings.Gate, baseline: Record | None = None) -> Verdict:
     """Judge a record by a gate.
 
-    Judged are the exports of the gate's students (or of all): those named by `on`, else every variant but the student
-    in PyTorch FP32, which counts only where there is no other. A better number never fails. The whole is a fail if a
-    check fails, else not comparable if one cannot be made, else a pass.
+    Judged are the exports of the gate's students (or of all): those named by `on`, else every one that was asked for and
+    not dropped, but the student in PyTorch FP32, which counts only where there is no other. Where none of them is left,
+    there is nothing to compare. A better number never fails. The whole is a fail if a check fails, else not comparable if
+    one cannot be made, else a pass.
     """
-    students = [name for name in gate.students or record.students if name in record.students]
+    built = dict.fromkeys([*record.students, *(one.model for one in record.unmeasured if one.model != TEACHER)])
+    students = [name for name in gate.students or built if name in built]
     checks = [
-        _blind(
-            "students", f"The gate names the student {name}, which is not here. Here: {_listed(record.students)}.", name
-        )
+        _blind("students", f"The gate names the student {name}, which is not here. Here: {_listed(built)}.", name)
         for name in gate.students or ()
         if name not in students
     ]
@@ -79,14 +90,19 @@ def judge(record: Record, gate: settings.Gate, baseline: Record | None = None) -
         checks += _accuracy(record, gate.accuracy, student)
         checks += _latency(record, gate.latency, student)
         checks += _size(record, gate.size, student)
-    notes = [*_missed(record, students), *_doubts(record, checks)]
+    found = trades(record)
+    checks += _regressions(record, found, students)
+    notes = [*_missed(record, students), *_doubts(record, checks), *_unmeasured(record, students)]
     if baseline is not None:
         checks += _against(record, gate, baseline, notes)
     elif gate.baseline is not None:
         checks.append(_blind("baseline", f"The baseline {gate.baseline} is not there."))
     answers = {check.answer for check in checks}
     answer: Answer = "fail" if "fail" in answers else "not comparable" if "not comparable" in answers else "pass"
-    return Verdict(answer, tuple(checks), tuple(dict.fromkeys(notes)))
+    faults = tuple(
+        f"{trade.variant.model} {trade.variant.id} ({trade.fault}{_fate(trade)})" for trade in found if trade.regressed
+    )
+    return Verdict(answer, tuple(checks), tuple(dict.fromkeys(notes)), faults)
 
 
 def judged(record: Record, student: str, on: str | None) -> tuple[Variant, ...]:
@@ -94,7 +110,41 @@ def judged(record: Record, student: str, on: str | None) -> tuple[Variant, ...]:
     variants = record.of(student)
     if on is not None:
         return tuple(variant for variant in variants if variant.id == on)
-    return tuple(variant for variant in variants if variant.id != REFERENCE) or variants
+    dropped = {(trade.variant.model, trade.variant.id) for trade in trades(record) if _dropped(trade)}
+    asked = tuple(variant for variant in variants if variant.asked and (variant.model, variant.id) not in dropped)
+    return tuple(variant for variant in asked if variant.id != REFERENCE) or asked
+
+
+def _dropped(trade: Trade) -> bool:
+    return trade.regressed and trade.variant.on_regression == "drop"
+
+
+def _fate(trade: Trade) -> str:
+    return ", dropped" if _dropped(trade) else ""
+
+
+def _regressions(record: Record, found: Iterable[Trade], students: Iterable[str]) -> Iterator[Check]:
+    """A check for each lower precision that must be neither slower nor worse."""
+    name, compared = "export.on_regression", {(trade.variant.model, trade.variant.id): trade for trade in found}
+    for variant in record.variants:
+        if variant.model in students and variant.asked and variant.plain and variant.on_regression == "fail":
+            trade = compared.get((variant.model, variant.id))
+            if trade is None:
+                text = f"{variant.model} {variant.id}: {variant.plain}, which it is compared with, was not run here."
+                yield _blind(name, text, variant.model, variant.id)
+            else:
+                answer: Answer = "fail" if trade.regressed else "pass"
+                yield Check(name, variant.model, variant.id, None, None, answer, trade.sentence)
+    for built in record.unmeasured:
+        if built.model in students and built.on_regression == "fail":
+            yield _blind(name, f"{built.model} {built.id} was not run here: {built.reason}", built.model, built.id)
+
+
+def _unmeasured(record: Record, students: Iterable[str]) -> Iterator[str]:
+    """A note for each export that could not be run here."""
+    for built in record.unmeasured:
+        if built.model in students:
+            yield f"{built.model} {built.id} was built ({size(built.size_bytes)}) and not run here: {built.reason}"
 
 
 def shape(record: Record, gate: settings.LatencyGate) -> tuple[int, int]:
@@ -336,10 +386,13 @@ def _size_against(
 
 
 def _absent(record: Record, name: str, student: str, on: str | None) -> Iterator[Check]:
-    """A check that cannot be made because the student has no such variant."""
+    """A check that cannot be made because the student has no such variant, or none that is judged."""
+    there = _listed(variant.id for variant in record.of(student))
     if on is not None and record.variant(student, on) is None:
-        there = _listed(variant.id for variant in record.of(student))
         yield _blind(name, f"{student} was not measured as {on}. There: {there}.", student, on)
+    elif not judged(record, student, on):
+        text = f"{student} has no export to judge: those asked for were dropped or not run here. Measured: {there}."
+        yield _blind(name, text, student)
 
 
 def _untimed(name: str, variant: Variant, where: tuple[int, int], which: str = "") -> Check:

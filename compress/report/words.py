@@ -6,10 +6,13 @@ _RUNTIMES = {
     "pytorch": "PyTorch",
     "onnxruntime": "ONNX Runtime",
     "onnxruntime-mobile": "ONNX Runtime Mobile",
+    "onnxruntime-web": "ONNX Runtime Web",
     "openvino": "OpenVINO",
     "tensorrt": "TensorRT",
     "tensorrt-rtx": "TensorRT-RTX",
     "executorch": "ExecuTorch",
+    "coreml": "Core ML",
+    "litert": "LiteRT",
 }
 _METRICS = {"accuracy": "accuracy", "f1_macro": "macro F1", "mcc": "Matthews correlation"}
 _SHARES = ("accuracy", "f1")

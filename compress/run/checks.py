@@ -1,6 +1,7 @@
 """Every mistake of a pipeline, its cards and its rows, at once: what the file says, and what that comes to."""
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from compress import registry, targets
@@ -8,7 +9,6 @@ from compress.config import pipeline
 from compress.config.pipeline import Draft, Loaded
 from compress.config.settings import (
     AccuracyGate,
-    Export,
     FurtherTeacher,
     Gate,
     LatencyGate,
@@ -22,7 +22,7 @@ from compress.data import answers, sources
 from compress.encoders import source
 from compress.errors import InputError, NotAvailable, Problem, unknown
 from compress.report import record
-from compress.run import outlines, shapes, transfer, unread, vocabulary
+from compress.run import exports, outlines, shapes, transfer, unread, vocabulary
 from compress.run.steps import origins
 
 _ROWS = tuple(Reading.model_fields)
@@ -48,7 +48,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *transfer.problems(draft),
             *vocabulary.problems(draft),
             *unread.problems(draft),
-            *_exports(draft),
+            *exports.problems(draft),
             *_measure(draft),
             *_gate(draft),
             *_targets(draft),
@@ -97,29 +97,33 @@ def _with_texts(count: int) -> str:
 
 
 def available(loaded: Loaded) -> None:
-    """Check that every target of the pipeline can be built here.
+    """Check that every target of the pipeline can be built here, by the recipes asked for.
 
     Raises: NotAvailable with the reason for each that cannot.
     """
     reasons = []
     for index, export in enumerate(loaded.settings.export):
-        reason = registry.TARGETS.load(export.target).unavailable()
-        if reason:
+        for reason in _lacking(export.target, export.precision, export.recipe):
             reasons.append(f"{loaded.document.where(('export', index, 'target'))}: {export.target}: {reason}")
     for name, student in loaded.settings.students.items():
         on = student.prune.target.on if student.prune is not None and student.prune.target is not None else None
-        reason = None if on is None else registry.TARGETS.load(targets.named(on).target).unavailable()
-        if reason:
-            reasons.append(f"{loaded.document.where(('students', name, 'prune', 'target', 'on'))}: {on}: {reason}")
+        if on is not None:
+            timed = targets.named(on)
+            for reason in _lacking(timed.target, [timed.precision], timed.recipe):
+                reasons.append(f"{loaded.document.where(('students', name, 'prune', 'target', 'on'))}: {on}: {reason}")
     if reasons:
         raise NotAvailable("\n".join(reasons))
 
 
-def variant(export: Export, precision: str) -> str:
-    """The id of one precision of an export; a recipe counts for the precisions that are quantized."""
-    target = registry.TARGETS.load(export.target)
-    quantized = target.precisions.get(precision) in target.recipes
-    return f"{export.target}-{precision}" + (f"-{export.recipe}" if export.recipe and quantized else "")
+def _lacking(name: str, precisions: Iterable[str], asked: str | None) -> Iterator[str]:
+    """Why a target, or a recipe of its precisions, cannot be used here."""
+    target = registry.TARGETS.load(name)
+    if reason := target.unavailable():
+        yield reason
+    for recipe in dict.fromkeys(targets.chosen(target, precision, asked) for precision in precisions):
+        packages = () if recipe is None else registry.RECIPES.load(recipe).packages
+        if missing := " ".join(package for package in packages if find_spec(package) is None):
+            yield f"the recipe `{recipe}` needs what is not installed: {missing}. Run `pip install {missing}`."
 
 
 def _task(draft: Draft) -> Iterator[Problem]:
@@ -173,37 +177,6 @@ def _answers(draft: Draft, task: Reading) -> Iterator[Problem]:
         yield from answers.check(file, draft.root, labels, count)
 
 
-def _written(draft: Draft) -> list[Export | None]:
-    """The exports in their order; None for one that is not valid."""
-    listed = draft.document.value.get("export")
-    count = len(listed) if isinstance(listed, list) else 0
-    return [draft.part(Export, ("export", index)) for index in range(count)]
-
-
-def _exports(draft: Draft) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for index, export in enumerate(_written(draft)):
-        if export is None:
-            continue
-        target = registry.TARGETS.load(export.target)
-        for position, precision in enumerate(export.precision):
-            where = draft.document.where(("export", index, "precision", position))
-            if precision not in target.precisions:
-                yield Problem(where, unknown(f"precision of {export.target}", precision, target.precisions))
-            elif variant(export, precision) in seen:
-                yield Problem(where, f"{variant(export, precision)} is built twice. Name each precision once.")
-            else:
-                seen.add(variant(export, precision))
-        if export.recipe is not None and export.recipe not in target.recipes:
-            where = draft.document.where(("export", index, "recipe"))
-            yield Problem(where, unknown(f"recipe of {export.target}", export.recipe, target.recipes))
-        elif export.recipe is not None:
-            try:
-                registry.RECIPES.load(export.recipe)
-            except InputError as error:
-                yield Problem(draft.document.where(("export", index, "recipe")), str(error))
-
-
 def _measure(draft: Draft) -> Iterator[Problem]:
     task, measure = draft.part(Task, ("task",)), draft.part(Measure, ("measure",))
     if task is None or measure is None:
@@ -218,7 +191,7 @@ def _measure(draft: Draft) -> Iterator[Problem]:
 
 
 def _gate(draft: Draft) -> Iterator[Problem]:
-    where, exports = draft.document.where, _written(draft)
+    where, built = draft.document.where, exports.written(draft)
     judged = draft.part(Gate, ("gate",), ("students",)) or Gate()
     for index, student in enumerate(judged.students or ()):
         if student not in draft.students:
@@ -235,10 +208,10 @@ def _gate(draft: Draft) -> Iterator[Problem]:
     limits = (accuracy.keep, latency.p50_ms, latency.p95_ms, latency.speedup, size.max_mb, baseline)
     if any(limit is not None for limit in limits) and not draft.document.value.get("export"):
         yield Problem(where(("gate",)), "nothing is exported, so nothing can be judged. Add `export`.")
-    elif None not in exports:
+    elif None not in built:
         known = [
-            variant(export, precision)
-            for export in exports
+            exports.variant(export, precision)
+            for export in built
             if export is not None
             for precision in export.precision
             if precision in registry.TARGETS.load(export.target).precisions

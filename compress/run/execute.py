@@ -19,14 +19,13 @@ from compress.store import artifact, fingerprint, lock
 
 # Read by the libraries when they are imported. Threads that spin long for each other make a step 30 times slower where
 # another program wants a core (4 times with this count); uneven layers at many lengths overflow oneDNN's default cache (11.4 ms became 6.0 ms a
-# batch); and nothing may phone home, draw its own progress bars, or wonder about how several processes train.
+# batch); and nothing may draw its own progress bars, or wonder about how several processes train.
 _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000",
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "30000",
     "LRU_CACHE_CAPACITY": "30000",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
     "TOKENIZERS_PARALLELISM": "true",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compress.bench import machine
+from compress.config import catalogue
 from compress.config.pipeline import Loaded
 from compress.config.source import KeyPath, dotted
 from compress.data import sources
@@ -129,6 +130,13 @@ class Plan:
         baseline = self.loaded.settings.gate.baseline
         if step.stage == "report" and baseline:
             parts["baseline"] = sha256(self.loaded.root / baseline)
+        if step.stage == "report":
+            parts["file.teacher.use"] = sha256(
+                catalogue.card("teachers", self.loaded.settings.teacher.use, self.loaded.root)
+            )
+        if step.script is not None:
+            own = [step.script] if step.script.is_file() else sorted(step.script.iterdir())
+            parts[f"code.{step.script.name}"] = fingerprint.digest({path.name: sha256(path) for path in own})
         if step.machine:
             parts["machine"] = self._machine
         parts |= fingerprint.versions(step.packages)

@@ -1,7 +1,8 @@
 """A pipeline as steps: what each one reads, and which code and libraries its numbers depend on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from compress import registry, targets
@@ -37,6 +38,8 @@ class Step:
     """Where further files that it reads are named."""
     plugins: tuple[str, ...] = ()
     """Modules it loads by name."""
+    script: Path | None = None
+    """A script of this program, or a folder of such, that it copies as it is."""
     packages: tuple[str, ...] = ()
     """Libraries whose version changes its numbers."""
     trains: bool = False
@@ -236,9 +239,16 @@ def _untrained(loaded: Loaded, name: str, student: Student, distill: Step) -> St
 def _engine(export: targets.Export) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The modules and the libraries that build and run an export."""
     target = registry.TARGETS.load(export.target)
-    recipe = export.recipe or target.precisions[export.precision]
-    modules = (registry.TARGETS.module(export.target), *([registry.RECIPES.module(recipe)] if recipe else []))
-    return modules, target.packages
+    recipe = targets.chosen(target, export.precision, export.recipe)
+    recipes = [recipe] if recipe else []
+    modules = (registry.TARGETS.module(export.target), *(registry.RECIPES.module(name) for name in recipes))
+    return modules, _libraries(target, recipes)
+
+
+def _libraries(target: targets.Target, recipes: Iterable[str]) -> tuple[str, ...]:
+    """The packages that build and run what a target makes by the recipes."""
+    further = (package for recipe in recipes for package in registry.RECIPES.load(recipe).packages)
+    return tuple(dict.fromkeys((*target.packages, *further)))
 
 
 def _exports(loaded: Loaded) -> Iterator[Step]:
@@ -257,18 +267,20 @@ def _compared(export: Export) -> bool:
 
 
 def reference(export: Export) -> Export:
-    """What the teacher is exported as beside the students: the same target in float."""
-    return export.model_copy(update={"precision": ("fp32",), "recipe": None})
+    """What the teacher is exported as beside the students: the same target, plain."""
+    plain = next(iter(registry.TARGETS.load(export.target).precisions))
+    return Export(target=export.target, precision=(plain,), max_batch=export.max_batch, options=export.options)
 
 
 def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -> Step:
     target = registry.TARGETS.load(export.target)
-    defaults = {target.precisions[precision] for precision in export.precision}
-    asked = {export.recipe if export.recipe and recipe in target.recipes else recipe for recipe in defaults}
+    built = {next(iter(target.precisions)), *export.precision}  # the plain one is always there, to compare with
+    asked = {targets.chosen(target, precision, export.recipe) for precision in built}
     recipes = sorted(filter(None, asked))
-    read = ["target"] if model == "teacher" else list(type(export).model_fields)
-    if not any(registry.RECIPES.load(recipe).calibrates for recipe in recipes):
-        read = [key for key in read if key != "calibration_rows"]
+    read = ["target", "max_batch", "options"]
+    read += [] if model == "teacher" else ["precision", "recipe"]
+    if any(registry.RECIPES.load(recipe).calibrates for recipe in recipes):
+        read += ["calibration_rows", "max_drop"]
     return Step(
         name=f"export/{model}/{export.id}",
         stage="export",
@@ -281,7 +293,9 @@ def _export(loaded: Loaded, model: str, step: str, export: Export, index: int) -
             *(registry.TARGETS.module(name) for name in sorted({"pytorch", export.target})),
             *(registry.RECIPES.module(recipe) for recipe in recipes),
         ),
-        packages=("torch", "transformers", "tokenizers", "numpy", "datasets", *target.packages),
+        script=target.predict,
+        packages=("torch", "transformers", "tokenizers", "numpy", "datasets", *_libraries(target, recipes)),
+        machine=len(target.tunings) > 1,  # the fastest is found by timing
     )
 
 
@@ -308,6 +322,17 @@ def _report(loaded: Loaded, made: tuple[str, ...], measure: Step) -> Step:
         name="report",
         stage="report",
         settings={"pipeline": loaded.settings, "command": loaded.command},
-        keys={**_at("name"), **_at("gate"), **_at("seed")},
+        keys={
+            **_at("name"),
+            **_at("gate"),
+            **_at("seed"),
+            **_at("teacher", keys=("use", "model")),
+            **{f"students.{name}.model": ("students", name, "model") for name in loaded.settings.students},
+            **{
+                f"export.{index}.{key}": ("export", index, key)
+                for index in range(len(loaded.settings.export))
+                for key in ("max_drop", "on_regression")
+            },
+        },
         inputs={"made": made, "measured": measure.name},
     )

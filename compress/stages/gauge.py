@@ -23,12 +23,12 @@ from compress.encoders.families import family_of
 from compress.encoders.modules import layers
 from compress.encoders.widths import head_size, shape_of
 from compress.pruning.latency_table import LatencyTable
-from compress.quantization import Calibration
+from compress.quantization import Calibration, Material
 from compress.registry import RECIPES, TARGETS
-from compress.stages.build import build, size_bytes, source
+from compress.stages.build import Built, build, size_bytes, source
 from compress.stages.context import Context
 from compress.store import fingerprint
-from compress.targets import Export, named
+from compress.targets import Export, Extent, chosen, named
 
 _SECONDS = 4.0
 """About how long the uncut and a cut student are timed side by side."""
@@ -83,7 +83,7 @@ def gauge(
         elif target.parameters is not None:
             yield Gauge(_counted(_parameters, before), target.parameters, float, {})
         elif target.on is not None:
-            works = _Works(named(target.on), calibration, Path(folder))
+            works = _Works(named(target.on), calibration, Extent(target.batch, sequence), Path(folder))
             if target.size_mb is not None:
                 size = works.size(before)
                 in_mb, seen = size / 1e6, _counted(works.size, before, size)
@@ -169,28 +169,31 @@ class _Works:
 
     export: Export
     calibration: Calibration
+    extent: Extent
     folder: Path
 
     @property
     def modules(self) -> list[str]:
         """Those whose code makes and runs the files."""
         target, precision = TARGETS.load(self.export.target), self.export.precision
-        recipe = self.export.recipe or target.precisions[precision]
+        recipe = chosen(target, precision, self.export.recipe)
         recipes = [RECIPES.module(recipe)] if recipe else []
         return ["compress.stages.build", TARGETS.module(self.export.target), *recipes]
 
-    def made(self, model: PreTrainedModel, name: str) -> tuple[Path, Mapping[str, Any]]:
+    def made(self, model: PreTrainedModel, name: str) -> Built:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        return build(self.export, source(model, self.export.target, folder), self.calibration, work=folder, out=folder)
+        read = source(model, self.export.target, folder)
+        material = Material(self.export.precision, self.calibration)
+        return build(self.export, read, material, self.extent, work=folder, out=folder)
 
     def size(self, model: PreTrainedModel) -> int:
-        return size_bytes(self.made(model, "sized")[0])
+        return size_bytes(self.made(model, "sized").file)
 
     def ratio(
         self,
-        before: tuple[Path, Mapping[str, Any]],
-        after: tuple[Path, Mapping[str, Any]],
+        before: Built,
+        after: Built,
         feed: Mapping[str, NDArray[np.int64]],
         threads: int,
         seed: int,
@@ -198,8 +201,8 @@ class _Works:
         """The median latency of one file over that of another, timed in the same rounds, without waits for a core."""
         with timer.pin(threads), ExitStack() as opened:
             calls = {}
-            for name, (file, options) in (("before", before), ("after", after)):
-                session = TARGETS.load(self.export.target).open(file, options, threads=threads)
+            for name, built in (("before", before), ("after", after)):
+                session = TARGETS.load(self.export.target).open(built.file, built.settings, threads=threads)
                 opened.callback(session.close)
                 calls[name] = partial(session, feed)
             clock = opened.enter_context(timer.without_waits())

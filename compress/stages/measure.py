@@ -19,12 +19,12 @@ from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
 from compress.encoders import checkpoint
 from compress.encoders.families import family_of, stored
-from compress.files import read_json, write_json
+from compress.files import DESCRIPTION, read_json, write_json
 from compress.report.packing import pack
 from compress.report.record import REFERENCE, TEACHER
 from compress.stages.context import Context
-from compress.stages.export import DESCRIPTION
 from compress.stages.material import labels_of, tokenizer_of
+from compress.targets import Export, plain
 
 MEASUREMENTS = "measurements.json"
 _SAME_ROWS = 200
@@ -63,7 +63,17 @@ class _Candidate(NamedTuple):
 
     @property
     def id(self) -> str:
-        return f"{self.model} {self.target}-{self.precision}" + (f"-{self.recipe}" if self.recipe else "")
+        return f"{self.model} {self.export}"
+
+    @property
+    def export(self) -> str:
+        return Export(self.target, self.precision, self.recipe).id
+
+    @property
+    def plain(self) -> str | None:
+        """The id of the plain precision that a lower one is compared with."""
+        other = plain(registry.TARGETS.load(self.target), self.precision)
+        return None if other is None else Export(self.target, other, None).id
 
     def open(self, threads: int) -> Any:
         return registry.TARGETS.load(self.target).open(self.file, self.settings, threads=threads)
@@ -89,7 +99,9 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
 
     Writes `measurements.json`: the machine, the rows, and one entry a variant as the report's record has them.
     """
-    candidates = list(_candidates(needs))
+    found = list(_candidates(needs))
+    idle = {one.id: registry.TARGETS.load(one.target).unrunnable(one.precision) for one in found}
+    candidates = [candidate for candidate in found if idle[candidate.id] is None]
     model = checkpoint.load(needs.teacher)
     task, threads = settings.task, settings.measure.threads
     labels = labels_of(model)
@@ -115,6 +127,10 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
                 "runtime": candidate.target,
                 "precision": candidate.precision,
                 "recipe": candidate.recipe,
+                "quantization": candidate.facts.get("quantization"),
+                "plain": candidate.plain,
+                "asked": candidate.facts.get("asked", True),
+                "notes": candidate.facts.get("notes", []),
                 "parameters": candidate.facts.get("parameters", parameters),
                 "size_bytes": candidate.facts["size_bytes"],
                 "metrics": _metrics(task, answers, gold),
@@ -134,6 +150,16 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
             "data": _data(splits, sources.digest(task, context.root)),
             "gold": pack(gold),
             "variants": variants,
+            "unmeasured": [
+                {
+                    "model": candidate.model,
+                    "id": candidate.export,
+                    "size_bytes": candidate.facts["size_bytes"],
+                    "reason": idle[candidate.id],
+                }
+                for candidate in found
+                if idle[candidate.id] is not None and candidate.facts.get("asked", True)
+            ],
         },
     )
 
@@ -153,14 +179,15 @@ def _left(folder: Path) -> bool:
 
 
 def _candidates(needs: Needs) -> Iterator[_Candidate]:
-    """The teacher in PyTorch first, then the exports in their order."""
+    """The teacher in PyTorch first, then the exports in their order; what two steps built is there once."""
     target, _, precision = REFERENCE.partition("-")
     facts: dict[str, Any] = {"size_bytes": (needs.teacher / "model.safetensors").stat().st_size}
     yield _Candidate(TEACHER, target, precision, None, needs.teacher, {}, facts, needs.teacher)
+    candidates: dict[str, _Candidate] = {}
     for step, folder in needs.exports.items():
         description = read_json(folder / DESCRIPTION)
         for built in description["files"]:
-            yield _Candidate(
+            candidate = _Candidate(
                 model=step.split("/")[1],
                 target=description["target"],
                 precision=built["precision"],
@@ -170,6 +197,10 @@ def _candidates(needs: Needs) -> Iterator[_Candidate]:
                 facts={**built, "parameters": description["parameters"]},
                 folder=folder,
             )
+            # A plain precision that a step built to compare with may be one that another step was asked for.
+            if built["asked"] or candidate.id not in candidates:
+                candidates[candidate.id] = candidate
+    yield from candidates.values()
 
 
 class _Steps:
@@ -232,8 +263,9 @@ def _latencies(
             calls = {str(index): partial(session, shaped[models[index]]) for index, session in enumerate(sessions)}
             notify = steps.within(f"timing at {batch} x {sequence}")
             samples = timer.interleave(calls, rounds=asked.rounds, seed=seed, repeat=_REPEAT, notify=notify)
+            beside = _to_plain(candidates, samples, seed)
             for index, cell in enumerate(_cells(samples, batch, sequence)):
-                found[index]["latency"].append(cell)
+                found[index]["latency"].append({**cell, "to_plain": beside[index]})
             steps(f"timed at {batch} x {sequence}")
         real = {model: _real(rows, seed) for model, rows in read.items()}
         turns = {str(index): _in_turn(session, real[models[index]]) for index, session in enumerate(sessions)}
@@ -242,6 +274,22 @@ def _latencies(
         for index, cell in enumerate(_cells(samples, 1, None)):
             found[index]["same_rows"] = cell
         steps("timed on real rows")
+    return found
+
+
+def _to_plain(
+    candidates: list[_Candidate], samples: Mapping[str, list[float]], seed: int
+) -> list[dict[str, float] | None]:
+    """The speed of each lower precision beside the plain one of the same model and runtime."""
+    places = {candidate.id: str(index) for index, candidate in enumerate(candidates)}
+    found: list[dict[str, float] | None] = []
+    for index, candidate in enumerate(candidates):
+        place = places.get(f"{candidate.model} {candidate.plain}")
+        if place is None:
+            found.append(None)
+            continue
+        value, low, high = timer.ratio(samples[place], samples[str(index)], turn=_REPEAT, seed=seed)
+        found.append({"value": value, "low": low, "high": high})
     return found
 
 

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from compress.bench import machine
+from compress.config import catalogue
+from compress.config.cards import TeacherCard
+from compress.config.pipeline import load_card
 from compress.config.settings import Pipeline
 from compress.files import read_json, write_text
+from compress.registry import RECIPES, TARGETS
 from compress.report import html, markdown, picture, record, verdict
-from compress.report.record import Epoch, Stage
+from compress.report.record import TEACHER, Epoch, Stage, Weights
 from compress.report.structure import Structure
 from compress.stages.augment import SUMMARY
 from compress.stages.context import Context
@@ -17,6 +21,7 @@ from compress.stages.material import HISTORY
 from compress.stages.measure import MEASUREMENTS
 from compress.stages.prune import STRUCTURE
 from compress.store import artifact
+from compress.targets import Export, chosen, deployed
 
 _VERSIONS = (
     "compress",
@@ -50,7 +55,7 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
     """Join what was measured and how the models were trained; judge; write `report.json`, `.md` and `.html`."""
     pipeline = settings.pipeline
     measured = read_json(needs.measured / MEASUREMENTS)
-    task = pipeline.task
+    task, allowed = pipeline.task, _allowed(pipeline)
     made = record.parse(
         {
             "record_version": record.VERSION,
@@ -58,7 +63,7 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
             "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "command": settings.command,
             "seed": pipeline.seed,
-            "versions": machine.versions(_VERSIONS),
+            "versions": machine.versions(dict.fromkeys([*_VERSIONS, *_engines(pipeline)])),
             "machine": measured["machine"],
             "task": {
                 "type": task.type,
@@ -66,12 +71,17 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
                 "metric": task.metric,
                 "max_length": task.max_length,
             },
-            "data": measured["data"],
+            "data": measured["data"] | {"hub": task.data.hub, "config": task.data.config},
+            "weights": {name: value.model_dump(mode="json") for name, value in _weights(pipeline, context.root)},
             "measure": pipeline.measure.model_dump(mode="json"),
             "gate": pipeline.gate.model_dump(mode="json"),
             "stages": [stage.model_dump(mode="json") for stage in _stages(needs)],
             "gold": measured["gold"],
-            "variants": measured["variants"],
+            "variants": [one | allowed.get(_id(one), {}) for one in measured["variants"]],
+            "unmeasured": [
+                one | {key: value for key, value in allowed.get(one["id"], {}).items() if key == "on_regression"}
+                for one in measured["unmeasured"]
+            ],
             "structures": {name: value.model_dump(mode="json") for name, value in _structures(pipeline, needs)},
         },
         str(needs.measured / MEASUREMENTS),
@@ -82,6 +92,32 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
     write_text(context.out / "picture.svg", picture.svg(made))
     write_text(context.out / "report.md", markdown.render(made, judged, "picture.svg"))
     write_text(context.out / "report.html", html.render(made, judged))
+
+
+def _allowed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    """What the pipeline allows the precisions that it asks for, by their ids."""
+    return {
+        deployed(export.target, precision, export.recipe).id: {
+            "max_drop": export.max_drop,
+            "on_regression": export.on_regression,
+        }
+        for export in pipeline.export
+        for precision in export.precision
+    }
+
+
+def _engines(pipeline: Pipeline) -> Iterator[str]:
+    """The packages that built and ran the exports."""
+    for export in pipeline.export:
+        target = TARGETS.load(export.target)
+        yield from target.packages
+        for precision in export.precision:
+            recipe = chosen(target, precision, export.recipe)
+            yield from () if recipe is None else RECIPES.load(recipe).packages
+
+
+def _id(variant: Mapping[str, Any]) -> str:
+    return Export(variant["runtime"], variant["precision"], variant["recipe"]).id
 
 
 def _stages(needs: Needs) -> Iterator[Stage]:
@@ -115,6 +151,25 @@ def _augmented(made: Mapping[str, Any]) -> str:
         f"that came out unchanged, {out['like_a_training_row_or_another_new_row']:,} like a training row or each other, "
         f"{out['like_a_validation_or_test_row']:,} like a validation or test row"
     )
+
+
+def _weights(pipeline: Pipeline, root: Path) -> Iterator[tuple[str, Weights]]:
+    """What the models started from. A card tells of its own weights, not of others that a pipeline gives in their place."""
+    used = pipeline.teacher.model
+    file = catalogue.card("teachers", pipeline.teacher.use, root)
+    card = load_card(TeacherCard, file)[1]
+    places = [
+        (base / model.folder).resolve() if model.folder else None
+        for base, model in ((file.parent, card.model), (root, used))
+    ]
+    if places[0] == places[1] and card.model.model_copy(update={"folder": used.folder}) == used:
+        source = None if used.scratch else card.source
+        yield TEACHER, Weights(hub=used.hub, license=card.license, language=card.language, source=source)
+    else:
+        yield TEACHER, Weights(hub=used.hub)
+    for name, student in pipeline.students.items():
+        if student.model is not None:
+            yield name, Weights(hub=student.model.hub)
 
 
 def _structures(pipeline: Pipeline, needs: Needs) -> Iterator[tuple[str, Structure]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from compress.errors import InputError
-from compress.targets import Feeds, Session
+from compress.files import write_folder
+from compress.targets import Extent, Feeds, Option, Session
+from compress.targets._engine import missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,28 +25,34 @@ class PyTorch:
     reads: Literal["checkpoint"] = "checkpoint"
     precisions: Mapping[str, str | None] = {"fp32": None}
     recipes: frozenset[str] = frozenset()
+    options: Mapping[str, Option] = {}
+    bounded = False
+    reproducible = True
+    tunings: tuple[Mapping[str, Any], ...] = ({},)
     packages = ("torch", "transformers")
     predict = None
 
     def unavailable(self) -> str | None:
         """Why PyTorch cannot be used here, if so."""
-        missing = [name for name in self.packages if find_spec(name) is None]
-        return f"not installed: {' '.join(missing)}. Run `pip install {' '.join(missing)}`." if missing else None
+        return missing(*self.packages)
+
+    def unrunnable(self, precision: str | None = None) -> str | None:
+        """Nothing: what is built runs here."""
+        return None
 
     def file_name(self, precision: str, recipe: str | None) -> str:
         """The folder `pytorch`."""
         return "pytorch"
 
-    def build(self, source: Path, precision: str, out: Path) -> dict[str, Any]:
+    def build(
+        self, source: Path, precision: str, out: Path, *, extent: Extent, options: Mapping[str, Option]
+    ) -> dict[str, Any]:
         """Copy the checkpoint folder's files; nothing is done if it is `out` already."""
         if not (source / "config.json").is_file():
             raise InputError(f"{source}: no checkpoint folder: it has no config.json.")
         if source.resolve() != out.resolve():
-            out.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-                made = shutil.copytree(source, Path(folder, out.name))
-                shutil.rmtree(out, ignore_errors=True)
-                made.replace(out)
+            with write_folder(out) as made:
+                shutil.copytree(source, made, dirs_exist_ok=True)
         return {}
 
     def open(self, file: Path, settings: Mapping[str, Any], *, threads: int) -> Session:

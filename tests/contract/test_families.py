@@ -132,6 +132,25 @@ def test_the_parts_have_the_widths_that_the_shape_says(family: str) -> None:
 
 
 @EVERY
+def test_optimum_reads_the_same_shape_off_the_config(family: str) -> None:
+    """Another library's table of where configs keep their numbers, and its inputs, agree with the row."""
+    utils = pytest.importorskip("optimum.utils", reason="optimum is not installed")
+    config = model(family).config
+    try:
+        normalized = utils.NormalizedConfigManager.get_normalized_config_class(config.model_type)(config)
+    except KeyError:
+        pytest.skip(f"optimum knows no {family}")
+    row = families.FAMILIES[family]
+    assert normalized.num_attention_heads == getattr(config, row.heads_key)
+    assert normalized.num_layers == getattr(config, row.layers_key)
+    assert normalized.hidden_size == getattr(config, row.hidden_key)
+    maker = utils.DummyTextInputGenerator("text-classification", normalized, batch_size=2, sequence_length=9)
+    with torch.inference_mode():
+        logits = model(family)(**{name: maker.generate(name, framework="pt") for name in row.inputs}).logits
+    assert logits.shape == (2, config.num_labels)
+
+
+@EVERY
 def test_the_inputs_are_those_of_forward(family: str) -> None:
     built = model(family)
     taken = inspect.signature(built.forward).parameters

@@ -14,8 +14,7 @@ from transformers import AutoTokenizer
 
 from compress.cli.main import code
 from compress.encoders import checkpoint
-from compress.files import read_json
-from compress.stages.export import DESCRIPTION
+from compress.files import DESCRIPTION, read_json
 
 TEACHER = """\
 name: own

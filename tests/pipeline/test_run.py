@@ -10,6 +10,7 @@ from pathlib import Path
 
 import project
 import pytest
+from huggingface_hub import ModelCard
 
 from compress.cli.main import code
 from compress.report import packing, record, structure
@@ -97,6 +98,38 @@ def test_an_export_folder_answers_without_this_program(finished: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     digest = hashlib.sha256((folder / "onnx" / "model.onnx").read_bytes()).hexdigest()
     assert manifest["files"]["onnx/model.onnx"]["sha256"] == digest
+
+
+def test_a_bundle_answers_the_test_rows_as_the_report_says(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export, out = finished / "runs" / "demo" / "export" / "small" / "onnxruntime", tmp_path / "bundle"
+    assert code(["bundle", str(export), "--out", str(out), "--license", "MIT"]) == 0
+    assert capsys.readouterr().out.startswith(f"Wrote {out}: 9 files, ")
+    card = ModelCard.load(out / "README.md").data
+    found = record.load(finished / "runs" / "demo" / "report" / "report.json")
+    variant = found.variant("small", "onnxruntime-int8")
+    assert variant is not None
+    assert (card.license, card.model_name) == ("mit", "demo-small")
+    assert variant.metrics["accuracy"] in [result.metric_value for result in card.eval_results]
+    limits = json.loads((out / "tokenizer_config.json").read_text())
+    assert (limits["model_max_length"], limits["truncation_side"]) == (16, "right")
+    texts = [line.split("\t")[1] for line in (finished / "test.tsv").read_text().splitlines()[1:]]
+    command = [sys.executable, "-I", str(out / "predict.py")]
+    done = subprocess.run(command, input="\n".join(texts), capture_output=True, text=True, check=True)
+    labels = [found.task.labels[label] for label in packing.unpack(variant.predictions)]
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == labels
+
+    assert code(["bundle", str(export), "--out", str(out), "--triton", "--precision", "int8"]) == 0
+    assert (out / "demo-small-int8" / "1" / "model_quantized.onnx").is_file()
+    again = subprocess.run(command, input="\n".join(texts), capture_output=True, text=True, check=True)
+    assert again.stdout == done.stdout
+
+
+def test_a_bundle_of_nothing_exits_2(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = finished / "runs" / "demo"
+    assert code(["bundle", str(run)]) == 2
+    assert str(run / "export" / "narrow" / "onnxruntime") in capsys.readouterr().err
 
 
 def test_the_same_seed_gives_the_same_weights(finished: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bringing files and folders to the disk, here and where a system allows less."""
+"""Files and folders that are written whole, and brought to the disk here and where a system allows less."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compress.files import flush
+from compress.files import flush, write_folder
 
 
 @pytest.fixture
@@ -69,3 +69,17 @@ def test_a_failing_disk_is_no_secret(
             flush(tmp_path)
     else:
         flush(tmp_path)
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    with write_folder(out) as made:
+        (made / "one").write_text("1")
+        assert not out.exists()
+    with pytest.raises(FileNotFoundError), write_folder(out) as made:
+        (made / "no folder" / "two").write_text("2")
+    assert [path.name for path in out.iterdir()] == ["one"]
+    with write_folder(out) as made:
+        (made / "three").write_text("3")
+    assert [path.name for path in out.iterdir()] == ["three"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]

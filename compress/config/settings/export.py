@@ -1,10 +1,10 @@
 """What is built, and how it is timed."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from compress.config.group import Closed, Positive
+from compress.config.group import Closed, Positive, Share
 from compress.config.settings.names import Counts, Lengths, Texts, Tokens, listed
 
 
@@ -19,6 +19,14 @@ class Export(Closed):
     """Quantization recipe for the integer precisions; the target's own choice if left out."""
     calibration_rows: Positive = 128
     """Training rows a static recipe is calibrated on."""
+    max_batch: Positive = 8
+    """Largest number of rows in one call, for targets that plan for it."""
+    options: dict[str, bool | int | str | Texts] = {}
+    """What the target alone knows, such as `{version_compatible: true}` for TensorRT."""
+    max_drop: Share = 0.01
+    """Largest share of the test rows that may be answered wrongly for a lower precision."""
+    on_regression: Literal["keep", "drop", "fail"] = "keep"
+    """What becomes of a lower precision that is slower or worse: it is kept, left out of the gate and the bundle, or fails the gate."""
 
     @property
     def id(self) -> str:

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from compress.bench import timer
-from compress.bench.timer import interleave, pin, speedup, summary
+from compress.bench.timer import interleave, pin, ratio, speedup, summary
 
 
 def test_every_round_times_every_call_once_in_a_seeded_order():
@@ -90,6 +90,24 @@ def test_speedup_is_the_ratio_of_medians():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems pin no process")
+def test_the_interval_of_a_ratio_is_that_of_rounds_drawn_together():
+    generator = numpy.random.default_rng(0)
+    spells = numpy.repeat(generator.choice([1.0, 5.0], 40), 2)  # the machine is slow in half of the rounds, for both
+    one, other = (spells * generator.normal(mean, 0.02, 80) for mean in (2, 1))
+    value, low, high = ratio(one, other, turn=2, seed=0)
+    assert low < value < high
+    assert 1.9 < low < 2 < high < 2.1
+    _, low, high = ratio(one, generator.permutation(other.reshape(-1, 2)).ravel(), turn=2, seed=0)
+    assert high - low > 0.5, "rounds that are not the same ones tell less"
+
+
+def test_as_many_samples_of_one_round_tell_no_more_than_one():
+    generator = numpy.random.default_rng(0)
+    rounds = generator.normal(1, 0.1, (2, 20))
+    single = ratio(*rounds, turn=1, seed=0)
+    assert ratio(*numpy.repeat(rounds, 3, axis=1), turn=3, seed=0) == pytest.approx(single)
+
+
 def test_pin_holds_every_thread_of_the_process_and_lets_go():
     before = os.sched_getaffinity(0)
     ask, answers = queue.Queue(), queue.Queue()

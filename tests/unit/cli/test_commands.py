@@ -106,15 +106,34 @@ def test_doctor_says_which_engines_are_here(
 
     installed = machine.versions
     monkeypatch.setattr(machine, "versions", lambda names: installed({*names} - {"ray"}) | {"openvino": "2026.1"})
-    shown = dict(line.split(maxsplit=1) for line in run(capsys, "doctor")[1].splitlines())
+    lines = [line.partition(" ") for line in run(capsys, "doctor")[1].splitlines()]
+    shown = {name: fact.strip() for name, _, fact in reversed(lines)}  # the targets' table comes last
     extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    for extra in ("tensorrt", "rtx", "openvino", "executorch", "ray"):
+    for extra in ("tensorrt", "rtx", "openvino", "executorch", "coreml", "litert", "ray"):
         for requirement in extras[extra]:
             assert requirement.split(">")[0] in shown
     assert shown["openvino"] == "2026.1"
     assert shown["ray"] == "not installed"
+
+
+def test_doctor_says_what_of_a_target_does_not_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compress.registry import TARGETS
+
+    kind = type(TARGETS.load("onnxruntime"))
+    monkeypatch.setattr(kind, "unrunnable", lambda _self, precision=None: None if precision == "fp32" else "too old.")
+    assert "builds; does not run fp16 int8 int4: too old." in " ".join(run(capsys, "doctor")[1].split())
+
+
+def test_doctor_names_the_extra_to_install(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from compress.registry import TARGETS
+
+    kind = type(TARGETS.load("openvino"))
+    monkeypatch.setattr(kind, "unavailable", lambda _self: "Run `pip install 'compress[openvino]'`.")
+    assert "Run `pip install 'compress[openvino]'`." in " ".join(run(capsys, "doctor")[1].split())
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(0.1, 0), (1.0, 1)])
@@ -254,6 +273,7 @@ def test_what_a_command_does_not_foresee_is_an_internal_error(
         ("check pipeline.yaml", "stdout"),
         ("check nothing.yaml", "stderr"),
         ("doctor", "stdout"),
+        ("bench nothing.onnx", "stderr"),
         ("--help", "stdout"),
         ("plan --no-such-option", "stderr"),
     ],

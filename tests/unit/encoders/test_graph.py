@@ -65,6 +65,7 @@ def test_the_model_is_left_as_it_is_and_the_exporter_is_silent(
 def test_weights_beyond_the_limit_of_a_message_go_to_a_file_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = graphs.graph().read_bytes()
     monkeypatch.setattr(graph_module, "MESSAGE_LIMIT_BYTES", 1000)
     path = tmp_path / "model.onnx"
     write_graph(read_graph(graphs.graph()), path)
@@ -73,7 +74,10 @@ def test_weights_beyond_the_limit_of_a_message_go_to_a_file_beside_it(
     numpy.testing.assert_array_equal(graphs.answers(path, batch), graphs.answers(graphs.graph(), batch))
     monkeypatch.undo()
     write_graph(read_graph(path), tmp_path / "one.onnx")
-    assert (tmp_path / "one.onnx").read_bytes() == graphs.graph().read_bytes()
+    assert (tmp_path / "one.onnx").read_bytes() == whole
+    write_graph(read_graph(path), path)
+    assert [found.name for found in tmp_path.iterdir() if found.name.endswith("_data")] == []
+    assert path.read_bytes() == whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

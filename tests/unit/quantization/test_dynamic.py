@@ -5,6 +5,7 @@ import numpy
 import onnx
 
 from compress.encoders.graph import read_graph
+from compress.quantization import Material
 from compress.quantization.dynamic import dynamic
 
 
@@ -13,7 +14,7 @@ def none() -> list[graphs.Feeds]:
 
 
 def test_every_product_with_weights_and_the_embeddings_are_int8(tmp_path: Path) -> None:
-    dynamic(graphs.graph(), tmp_path / "int8.onnx", none)
+    dynamic(graphs.graph(), tmp_path / "int8.onnx", Material("int8", none))
     graph = read_graph(tmp_path / "int8.onnx").graph
     stored = {tensor.name: tensor.data_type for tensor in graph.initializer if numpy.prod(tensor.dims) >= 256}
     assert set(stored.values()) == {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
@@ -23,6 +24,6 @@ def test_every_product_with_weights_and_the_embeddings_are_int8(tmp_path: Path) 
 
 
 def test_weights_have_a_scale_for_each_output(tmp_path: Path) -> None:
-    dynamic(graphs.graph(), tmp_path / "int8.onnx", none)
+    dynamic(graphs.graph(), tmp_path / "int8.onnx", Material("int8", none))
     initializers = {tensor.name: tensor for tensor in read_graph(tmp_path / "int8.onnx").graph.initializer}
     assert list(initializers["classifier.weight_scale"].dims) == [3]

@@ -8,13 +8,14 @@ from onnx import numpy_helper
 
 from compress.encoders.graph import read_graph
 from compress.errors import InputError
+from compress.quantization import Material
 from compress.quantization.static_qdq import static_qdq
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> onnx.GraphProto:
     path = tmp_path_factory.mktemp("static") / "int8.onnx"
-    static_qdq(graphs.graph(), path, graphs.calibration)
+    static_qdq(graphs.graph(), path, graphs.material())
     return read_graph(path).graph
 
 
@@ -42,7 +43,9 @@ def test_weights_are_symmetric_with_a_scale_for_each_output_and_activations_are_
 
 
 def test_ranges_come_from_the_calibration_rows(tmp_path: Path, made: onnx.GraphProto) -> None:
-    static_qdq(graphs.graph(), tmp_path / "other.onnx", lambda: graphs.calibration()[:1])
+    static_qdq(
+        graphs.graph(), tmp_path / "other.onnx", Material("int8", lambda: graphs.calibration()[:1], graphs.labelled)
+    )
     other = {
         tensor.name: numpy_helper.to_array(tensor) for tensor in read_graph(tmp_path / "other.onnx").graph.initializer
     }
@@ -54,5 +57,5 @@ def test_ranges_come_from_the_calibration_rows(tmp_path: Path, made: onnx.GraphP
 
 def test_no_calibration_row_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs calibration rows"):
-        static_qdq(graphs.graph(), tmp_path / "int8.onnx", list)
+        static_qdq(graphs.graph(), tmp_path / "int8.onnx", Material("int8", list, graphs.labelled))
     assert list(tmp_path.iterdir()) == []

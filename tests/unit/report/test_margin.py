@@ -3,7 +3,7 @@ import math
 import pytest
 import sample
 
-from compress.report.margin import Margin, margin
+from compress.report.margin import Margin, between, margin
 from compress.report.packing import pack
 
 
@@ -24,12 +24,14 @@ def test_only_rows_that_one_gets_right_and_the_other_wrong_count():
     record = report(gold, teacher, student)
     seen = margin(record, record.variant("tiny", "pytorch-fp32"))
     assert seen.difference == pytest.approx(-0.02)
-    assert seen.half_width == pytest.approx(1.96 * math.sqrt((0.10 - 0.02**2) / 100))
+    assert seen.half_width == pytest.approx(1.96 * math.sqrt(10 + 1 - 2**2 / 102) / 102)
 
 
-def test_the_teacher_does_not_differ_from_itself():
-    record = sample.record(rows=40)
-    assert margin(record, record.reference) == (0, 0)
+def test_the_same_answers_to_few_rows_prove_little():
+    for rows, width in ((1, 0.65), (50, 0.038), (1000, 0.002)):
+        seen = between([0] * rows, [0] * rows, [0] * rows)
+        assert seen.difference == 0
+        assert seen.half_width == pytest.approx(width, rel=0.05)
 
 
 def test_without_a_teacher_there_is_no_margin():

@@ -175,7 +175,7 @@ def test_too_few_rows_to_be_sure_are_told():
     gate = Gate(students=("tiny",), accuracy=AccuracyGate(keep=0.965, on=TINY[1]))
     (note,) = judge(sample.record(rows=600), gate).notes
     assert note.startswith(
-        "tiny onnxruntime-int8 is −3.50 ± 1.67 points from the teacher's accuracy (95 % interval, paired"
+        "tiny onnxruntime-int8 is −3.50 ± 1.70 points from the teacher's accuracy (95 % interval, paired"
     )
     assert "and the limit of −3.34 lies within; some " in note
     assert judge(sample.record(rows=600), Gate(accuracy=AccuracyGate(keep=0.5))).notes == ()

@@ -27,14 +27,33 @@ def test_a_good_project_passes(tmp_path: Path) -> None:
         ("export.0.precision=[fp32, int9]", "no such precision of onnxruntime `int9`. Did you mean `int8`?"),
         ("export.0.precision=[int8, int8]", "onnxruntime-int8 is built twice"),
         ("export.0.recipe=fp16", "no such recipe of onnxruntime `fp16`"),
+        (
+            "export.0={target: onnxruntime, precision: fp32, max_drop: 0.1}",
+            "max_drop: is read of lower precisions than fp32",
+        ),
+        (
+            "export.0={target: tensorrt-rtx, precision: fp32, on_regression: fail}",
+            "on_regression: is read of lower precisions than fp16",
+        ),
+        ("export.0.max_batch=4", "max_batch: onnxruntime takes calls of any size. Leave it out."),
+        ("export.0.calibration_rows=4", "calibration_rows: is read by recipes that calibrate, and none is asked for."),
+        (
+            "export.0={target: onnxruntime, precision: fp32, recipe: smooth}",
+            "`smooth` makes none of the precisions asked for. It makes: int8.",
+        ),
+        ("export.0.options={fast: true}", "no such option of onnxruntime `fast`"),
+        (
+            "export.0={target: tensorrt-rtx, precision: fp16, options: {compute_capabilities: 8}}",
+            "`8` is no list of texts, as this option is.",
+        ),
         ("gate.students=[smal]", "no such student `smal`. Did you mean `small`?"),
-        ("gate.size.on=onnxruntime-int4", "no such export `onnxruntime-int4`. Did you mean `onnxruntime-int8`?"),
+        ("gate.size.on=onnxruntime-itn8", "no such export `onnxruntime-itn8`. Did you mean `onnxruntime-int8`?"),
         ("gate.latency={p95_ms: 5, batch: 2}", "2 is not measured. Give one of measure.batch: 1."),
         ("gate.baseline=reports/none.json", "cannot be read"),
         ("measure.sequence=[99]", "99 is above task.max_length, 16"),
         (
-            "students.small.prune={target: {speedup: 2, on: onnxruntime-int4}}",
-            "students.small.prune.target.on: no such export `onnxruntime-int4`. Did you mean `onnxruntime-int8`?",
+            "students.small.prune={target: {speedup: 2, on: onnxruntime-itn8}}",
+            "students.small.prune.target.on: no such export `onnxruntime-itn8`. Did you mean `onnxruntime-int8`?",
         ),
         (
             "students.small.prune={target: {speedup: 2, on: onnxruntime-int8, sequence: 17}}",
@@ -50,7 +69,20 @@ def test_a_good_project_passes(tmp_path: Path) -> None:
     ],
 )
 def test_single_mistakes(tmp_path: Path, assignment: str, message: str) -> None:
-    assert any(message in line for line in problems(tmp_path, assignment)), problems(tmp_path, assignment)
+    found = problems(tmp_path, assignment)
+    assert any(message in line for line in found), found
+
+
+def test_a_target_that_plans_for_a_call_is_measured_within_it(tmp_path: Path) -> None:
+    asked = ["export.0={target: executorch, precision: int8, max_batch: 4}", "gate={}"]
+    assert checks.load(project.write(tmp_path), [*asked, "measure.batch=[1,4]"])
+    (found,) = problems(tmp_path, *asked, "measure.batch=[1,6]")
+    assert "max_batch: 4 is below 6, a batch of `measure.batch`" in found
+
+
+def test_calibration_rows_are_taken_where_a_recipe_reads_them(tmp_path: Path) -> None:
+    asked = "export.0={target: onnxruntime, precision: int8, recipe: smooth, calibration_rows: 4}"
+    assert checks.load(project.write(tmp_path), [asked, "gate={}"])
 
 
 def test_mistakes_of_settings_and_rows_come_together(tmp_path: Path) -> None:
@@ -151,6 +183,18 @@ def test_a_target_that_is_not_here_is_not_available(tmp_path: Path, monkeypatch:
     loaded = checks.load(project.write(tmp_path))
     monkeypatch.setattr(type(TARGETS.load("onnxruntime")), "unavailable", lambda _self: "no such engine here.")
     with pytest.raises(NotAvailable, match=r"pipeline\.yaml:15: export\.0\.target: onnxruntime: no such engine here\."):
+        checks.available(loaded)
+
+
+def test_a_recipe_whose_packages_are_not_here_is_not_available(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from compress.registry import RECIPES
+
+    loaded = checks.load(project.write(tmp_path))
+    monkeypatch.setattr(RECIPES.load("dynamic"), "packages", ("numpy", "no_such_kit"))
+    missing = (
+        r"onnxruntime: the recipe `dynamic` needs what is not installed: no_such_kit\. Run `pip install no_such_kit`\."
+    )
+    with pytest.raises(NotAvailable, match=missing):
         checks.available(loaded)
 
 

@@ -12,6 +12,7 @@ from compress.errors import InputError
 from compress.registry import TARGETS
 from compress.run.plan import Plan
 from compress.store import artifact, fingerprint
+from compress.targets.onnxruntime import OnnxRuntime
 
 STEPS = [
     "teacher",
@@ -108,6 +109,14 @@ def test_changed_code_and_versions_are_named(done: Path, monkeypatch: pytest.Mon
     versions = fingerprint.versions
     monkeypatch.setattr(fingerprint, "versions", lambda packages: {**versions(packages), "version.torch": "9.9"})
     assert any(reason.startswith("torch 2.") and reason.endswith("-> 9.9") for reason in reasons(plan, "teacher"))
+
+
+def test_a_changed_script_is_copied_anew(done: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "_predict_onnxruntime.py"
+    script.write_text("print('other')\n")
+    monkeypatch.setattr(OnnxRuntime, "predict", script)
+    plan = planned(done)
+    assert reasons(plan, "export/small/onnxruntime") == ("the code of _predict_onnxruntime.py changed",)
 
 
 def test_a_damaged_artifact_is_made_again(done: Path) -> None:
@@ -211,6 +220,16 @@ def test_a_cut_to_a_speed_holds_on_one_machine_and_runtime(tmp_path: Path) -> No
     assert "onnxruntime" in timed.packages
     assert {"compress.targets.onnxruntime", "compress.quantization.static_qdq"} <= set(timed.plugins)
     assert "machine" in planned(tmp_path, target).parts(timed)
+
+
+def test_an_export_whose_fastest_settings_are_timed_holds_on_one_machine(tmp_path: Path) -> None:
+    project.write(tmp_path)
+    plan = planned(
+        tmp_path, "export=[{target: onnxruntime, precision: int8}, {target: onnxruntime-mobile, precision: int8}]"
+    )
+    found = {step.name: "machine" in plan.parts(step) for step in plan.steps}
+    assert found["export/small/onnxruntime"]
+    assert not found["export/small/onnxruntime-mobile"]
 
 
 def test_all_code_that_makes_numbers_counts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -13,6 +14,8 @@ from compress.config import settings
 from compress.encoders import checkpoint
 from compress.stages.context import Context
 from compress.stages.export import Needs, Settings, export
+from compress.targets import Feeds
+from compress.targets.onnxruntime import OnnxRuntime
 
 SENTENCE = "the light on " * 10 + "a great film"
 
@@ -41,6 +44,9 @@ def test_the_script_beside_the_files_cuts_as_training_whatever_the_tokenizer_was
 
     saved = json.loads((out / "tokenizer.json").read_text())
     assert saved["truncation"] is saved["padding"] is None
+    limits = json.loads((out / "tokenizer_config.json").read_text())
+    assert (limits["model_max_length"], limits["truncation_side"]) == (12, "left")
+    assert json.loads((out / "preprocess.json").read_text())["batch"] == 32
     ids = tokenizer.convert_tokens_to_ids(["[CLS]", *SENTENCE.split()[-10:], "[SEP]"])
     with torch.no_grad():
         odds = model(input_ids=torch.tensor([ids])).logits.softmax(-1)[0]
@@ -49,3 +55,44 @@ def test_the_script_beside_the_files_cuts_as_training_whatever_the_tokenizer_was
     label, probability = done.stdout.split()
     assert label == model.config.id2label[int(odds.argmax())]
     assert float(probability) == pytest.approx(float(odds.max()), abs=1e-3)
+
+
+class Bounded(OnnxRuntime):
+    """Counts the rows of each call."""
+
+    bounded = True
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def open(self, *asked: Any, **more: Any) -> Any:
+        opened = super().open(*asked, **more)
+
+        class Session:
+            close = opened.close
+
+            def __call__(_, feeds: Feeds) -> Any:
+                self.rows.append(len(feeds["input_ids"]))
+                return opened(feeds)
+
+        return Session()
+
+
+def test_a_file_for_small_calls_is_compared_in_small_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.tokenizer(tmp_path)
+    checkpoint.save(tiny.model(labels=2), tmp_path / "model")
+    for file in tmp_path.glob("tokenizer*.json"):
+        file.rename(tmp_path / "model" / file.name)
+    rows = "".join(f"{index % 2}\tthe light {'on ' * index}\n" for index in range(5))
+    (tmp_path / "rows.tsv").write_text(f"label\ttext\n{rows}")
+    task = settings.Task(
+        type="text-classification", data=settings.Data(train="rows.tsv", validation="rows.tsv"), max_length=12
+    )
+    (tmp_path / "work").mkdir()
+    context = Context("export/tiny/x", tmp_path / "out", tmp_path / "work", tmp_path, 0, lambda *told: None)
+    target = Bounded()
+    monkeypatch.setattr("compress.targets.onnxruntime.onnxruntime", target)
+    asks = settings.Export(target="onnxruntime", precision=("fp32",), max_batch=2)
+    export(Settings(task, asks), Needs(tmp_path / "model"), context)
+    assert max(target.rows) == 2
+    assert json.loads((tmp_path / "out" / "preprocess.json").read_text())["batch"] == 2

@@ -17,11 +17,11 @@ from compress.config.pipeline import load
 from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
+from compress.files import DESCRIPTION
 from compress.quantization.dynamic import dynamic
 from compress.report import record
 from compress.run.steps import steps
 from compress.stages import measure
-from compress.stages.export import DESCRIPTION
 from compress.targets.onnxruntime import onnxruntime
 
 TASK = settings.Task(type="text-classification", data=settings.Data(train="a.tsv", validation="b.tsv"), max_length=32)
@@ -37,7 +37,7 @@ def rows(tmp_path: Path) -> Encoded:
 @pytest.fixture
 def candidate(tmp_path: Path) -> measure._Candidate:
     file = tmp_path / "model.onnx"
-    dynamic(graphs.graph(), file, lambda: [])
+    dynamic(graphs.graph(), file, graphs.material())
     return measure._Candidate("tiny", "onnxruntime", "int8", None, file, {}, {}, tmp_path)
 
 
@@ -86,7 +86,7 @@ def test_every_candidate_has_a_name_of_its_own(first: str, tmp_path: Path) -> No
     step = next(step for step in steps(load(path, [f"export={json.dumps(exports)}"])) if step.name == "measure")
     folders = {name: tmp_path / name for name in step.inputs["exports"]}
     for name, folder in folders.items():
-        file = {"precision": "fp32", "recipe": None, "file": "x", "settings": {}, "size_bytes": 1}
+        file = {"precision": "fp32", "recipe": None, "file": "x", "settings": {}, "size_bytes": 1, "asked": True}
         folder.mkdir(parents=True)
         (folder / DESCRIPTION).write_text(
             json.dumps({"target": name.split("/")[2], "parameters": 1, "files": [file]}), encoding="utf-8"
@@ -141,3 +141,18 @@ class _Asked:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+@pytest.mark.parametrize(
+    ("target", "precision", "beside"),
+    [
+        ("onnxruntime", "int8", "onnxruntime-fp32"),
+        ("onnxruntime", "fp32", None),
+        ("tensorrt-rtx", "int8", "tensorrt-rtx-fp16"),
+        ("tensorrt-rtx", "fp16", None),
+        ("tensorrt-rtx", "fp32", None),
+    ],
+)
+def test_only_lower_precisions_are_compared_with_the_plain_one(target: str, precision: str, beside: str | None) -> None:
+    candidate = measure._Candidate("tiny", target, precision, None, Path(), {}, {}, Path())
+    assert candidate.plain == beside

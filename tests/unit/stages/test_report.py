@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+import project
+
+from compress.config.pipeline import load
+from compress.report.record import Weights
 from compress.stages import report
 from compress.store import artifact
 
@@ -40,3 +44,44 @@ def test_the_counts_of_an_augmentation_are_told() -> None:
     assert copies == f"1,220 new rows from 640: 50% of the words of copies replaced; {out}"
     joined = report._augmented({**counts, "words": 0, "replaced": 0, "joined": 1228})
     assert joined == f"1,220 new rows from 640: 1,228 drawn of two rows joined; {out}"
+
+
+def test_a_card_tells_the_licence_of_its_own_weights_alone(tmp_path: Path) -> None:
+    file = project.write(tmp_path)
+    found = dict(report._weights(load(file).settings, tmp_path))
+    assert found == {"teacher": Weights(license="MIT", language="en")}
+    other = load(file, ["teacher.model={hub: some/encoder}"])
+    assert dict(report._weights(other.settings, tmp_path)) == {"teacher": Weights(hub="some/encoder")}
+
+
+def test_a_card_that_names_a_folder_means_it_from_where_it_stands(tmp_path: Path) -> None:
+    file = project.write(tmp_path)
+    card = tmp_path / "teachers" / "own.yaml"
+    text = card.read_text()
+    begin, end = (
+        text.index("model:"),
+        text.index("architecture: {layers: 2, hidden: 32, heads: 4, intermediate: 64}\ntrain"),
+    )
+    card.write_text(f"{text[:begin]}model: {{folder: weights}}\n{text[end:]}")
+    assert dict(report._weights(load(file).settings, tmp_path))["teacher"].license == "MIT"
+    other = load(file, ["teacher.model={folder: weights}"])
+    assert dict(report._weights(other.settings, tmp_path))["teacher"].license is None
+
+
+def test_two_recipes_of_one_precision_keep_their_own_limits(tmp_path: Path) -> None:
+    exports = (
+        "[{target: onnxruntime, precision: [fp16, int8], recipe: smooth, max_drop: 0.02, on_regression: fail}, "
+        "{target: onnxruntime, precision: int8, max_drop: 0.03}]"
+    )
+    found = report._allowed(load(project.write(tmp_path), [f"export={exports}"]).settings)
+    assert found == {
+        "onnxruntime-fp16": {"max_drop": 0.02, "on_regression": "fail"},
+        "onnxruntime-int8-smooth": {"max_drop": 0.02, "on_regression": "fail"},
+        "onnxruntime-int8": {"max_drop": 0.03, "on_regression": "keep"},
+    }
+
+
+def test_the_versions_of_the_engines_and_their_recipes_are_told(tmp_path: Path) -> None:
+    exports = "[{target: openvino, precision: int8}, {target: onnxruntime, precision: int8}]"
+    found = list(report._engines(load(project.write(tmp_path), [f"export={exports}"]).settings))
+    assert {"openvino", "nncf", "onnxruntime"} <= set(found)

@@ -4,6 +4,7 @@ import graphs
 import onnxruntime as engine
 import pytest
 
+from compress.targets import Extent
 from compress.targets.onnxruntime import onnxruntime
 
 
@@ -20,7 +21,7 @@ def test_every_recipe_for_integers_may_be_asked_for() -> None:
 
 
 def test_a_missing_engine_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compress.targets.onnxruntime.find_spec", lambda name: None if name == "onnxruntime" else name)
+    monkeypatch.setattr("compress.targets._engine.find_spec", lambda name: None if name == "onnxruntime" else name)
     assert onnxruntime.unavailable() == "not installed: onnxruntime. Run `pip install onnxruntime`."
     monkeypatch.undo()
     assert onnxruntime.unavailable() is None
@@ -35,9 +36,8 @@ def test_the_session_takes_the_threads_and_the_settings(tmp_path: Path, monkeypa
         return real(path, options, **more)
 
     monkeypatch.setattr(engine, "InferenceSession", spy)
-    settings = onnxruntime.build(graphs.graph(), "fp32", tmp_path / "model.onnx")
-    onnxruntime.open(tmp_path / "model.onnx", settings, threads=2).close()
-    assert settings == {"disabled_optimizers": ["SkipLayerNormFusion"]}
+    onnxruntime.build(graphs.graph(), "fp32", tmp_path / "model.onnx", extent=Extent(1, 8), options={})
+    onnxruntime.open(tmp_path / "model.onnx", onnxruntime.tunings[0], threads=2).close()
     assert seen == {
         "providers": ["CPUExecutionProvider"],
         "disabled_optimizers": ["SkipLayerNormFusion"],

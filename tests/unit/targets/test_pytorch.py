@@ -6,7 +6,10 @@ import torch
 
 from compress.encoders import checkpoint
 from compress.errors import InputError
+from compress.targets import Extent
 from compress.targets.pytorch import pytorch
+
+EXTENT = Extent(1, 8)
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_a_call_runs_on_the_sessions_threads_and_closing_gives_the_old_number_ba
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"no checkpoint folder: it has no config\.json"):
-        pytorch.build(tmp_path / "empty", "fp32", tmp_path / "out")
+        pytorch.build(tmp_path / "empty", "fp32", tmp_path / "out", extent=EXTENT, options={})
     assert not (tmp_path / "out").exists()
 
 
@@ -38,5 +41,5 @@ def test_what_was_built_before_is_replaced(folder: Path, tmp_path: Path) -> None
     out = tmp_path / "exported" / "pytorch"
     out.mkdir(parents=True)
     (out / "old.txt").write_text("old")
-    assert pytorch.build(folder, "fp32", out) == {}
+    assert pytorch.build(folder, "fp32", out, extent=EXTENT, options={}) == {}
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in folder.iterdir())
