@@ -58,7 +58,14 @@ SHAPES = ((1, 32), (1, 128), (8, 32), (8, 128))
 LARGEST = SHAPES[-1]
 CALIBRATION_ROWS = 300
 REFERENCE = "quantize_dynamic"
-OURS = ("onnxruntime-fp32", "onnxruntime-int8", "onnxruntime-int8-smooth_dynamic", "openvino-int8", "executorch-int8")
+OURS = (
+    "onnxruntime-fp32",
+    "onnxruntime-int8",
+    "onnxruntime-int8-smooth_dynamic",
+    "onnxruntime-mobile-int8",
+    "openvino-int8",
+    "executorch-int8",
+)
 PEERS = {
     REFERENCE: "here",
     "quantize_dynamic, dynamo": "here",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @recipe("int8", calibrates=False, by_call=True)
 def dynamic(graph: Path, out: Path, material: Material) -> None:
-    """Dynamic INT8 for processors: the fastest and most faithful recipe for ONNX Runtime there. Needs no calibration.
+    """Dynamic INT8 for processors: the fastest recipe for ONNX Runtime there. Needs no calibration.
 
     Weights, the embedding tables among them, become signed 8-bit integers, one scale an output channel; unsigned ones
     run 1.6 times slower on x86. Every activation gets one scale a call, so an answer depends a little on the rows

@@ -16,7 +16,7 @@ def smooth_dynamic(graph: Path, out: Path, material: Material) -> tuple[str, ...
     """Dynamic INT8 as by `dynamic`, after SmoothQuant as by `smooth`; not moving outliers at all is tried too.
 
     The one more faithful than `dynamic` where rows show that it is: its answers diverge half as much on some models. It
-    is 1-3 % slower where outliers were moved, for the multiplications that undo it.
+    is 1-4 % slower where outliers were moved, for the multiplications that undo it.
 
     Raises: InputError if there is no calibration batch.
     """

@@ -25,9 +25,7 @@ def static_qdq(graph: Path, out: Path, material: Material) -> tuple[str, ...]:
     Without rows to judge by, it is the mean of the batches' extremes. The products inside attention stay in float: they
     have no weights.
 
-    Answers don't depend on the other rows of a batch, as `dynamic`'s do; in return, ONNX Runtime is 5-15 % slower with
-    it and its error is two to three times as large. Most of that comes from the input of the second feed-forward MatMul;
-    leaving those in float would halve the error and cost a third of the speed.
+    Answers don't depend on the other rows of a batch, as `dynamic`'s do; in return, ONNX Runtime is 5-15 % slower.
 
     Raises: InputError if there is no calibration batch.
     """
