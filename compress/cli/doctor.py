@@ -60,4 +60,8 @@ def _runs(target: Target) -> str:
     for precision in target.precisions:
         if reason := target.unrunnable(precision):
             idle.setdefault(reason, []).append(precision)
-    return "; ".join(f"builds; does not run {' '.join(which)}: {reason}" for reason, which in idle.items()) or "works"
+    told = []
+    for reason, which in idle.items():
+        some = "" if which == [*target.precisions] else f" {' '.join(which)}"
+        told.append(f"builds; does not run{some}: {reason}")
+    return "; ".join(told) or "works"

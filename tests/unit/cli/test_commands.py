@@ -126,6 +126,8 @@ def test_doctor_says_what_of_a_target_does_not_run(
     kind = type(TARGETS.load("onnxruntime"))
     monkeypatch.setattr(kind, "unrunnable", lambda _self, precision=None: None if precision == "fp32" else "too old.")
     assert "builds; does not run fp16 int8 int4: too old." in " ".join(run(capsys, "doctor")[1].split())
+    monkeypatch.setattr(kind, "unrunnable", lambda _self, precision=None: "too old.")
+    assert "builds; does not run: too old." in " ".join(run(capsys, "doctor")[1].split())
 
 
 def test_doctor_names_the_extra_to_install(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
