@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from compress import registry, targets
 from compress.config.pipeline import Draft
-from compress.config.settings import Export, Measure
+from compress.config.settings import Export, Measure, Task
 from compress.config.source import KeyPath
 from compress.errors import InputError, Problem, unknown
-from compress.targets import Option, Target
+from compress.targets import Extent, Option, Target
 
 
 def written(draft: Draft) -> list[Export | None]:
@@ -48,6 +48,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
             elif fits:
                 seen.add(variant(export, precision))
         yield from _options(draft, path, export, target)
+        yield from _misfits(draft, path, export, target)
         yield from _idle(draft, path, export, target)
         if target.bounded and max(measured.batch) > export.max_batch:
             yield Problem(
@@ -80,6 +81,16 @@ def _options(draft: Draft, path: KeyPath, export: Export, target: Target) -> Ite
             yield Problem(where, unknown(f"option of {export.target}", name, target.options))
         elif type(value) is not type(target.options[name]):
             yield Problem(where, f"{_shown(value)} is no {_kind(target.options[name])}, as this option is.")
+
+
+def _misfits(draft: Draft, path: KeyPath, export: Export, target: Target) -> Iterator[Problem]:
+    """What a target says of the values that it knows."""
+    task = draft.part(Task, ("task",), ("type", "data", "max_length"))
+    kinds = {name: type(default) for name, default in target.options.items()}
+    values = {name: value for name, value in export.options.items() if type(value) is kinds.get(name)}
+    if task is not None:
+        for name, what in target.misfits(values, Extent(export.max_batch, task.max_length)).items():
+            yield Problem(draft.document.where((*path, "options", name)), what)
 
 
 def _shown(value: Option) -> str:

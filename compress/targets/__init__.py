@@ -70,6 +70,12 @@ class Target(Protocol):
     def options(self) -> Mapping[str, Option]:
         """What a pipeline may set for this target alone, each with its default, whose type its values have."""
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """What is wrong with values of `options`, by their names, for a pipeline to be refused before it runs.
+
+        Quick: imports no engine. What the engine alone can tell, `build` does.
+        """
+
     @property
     def bounded(self) -> bool:
         """Whether what is built takes no larger call than it was built for."""

@@ -31,6 +31,10 @@ class ReadsGraphs:
         """Every one that makes integers: the runtime reads all of ONNX, but computes in neither BF16 nor FP8."""
         return frozenset(RECIPES.names()) - {"fp16", "bf16", "fp8"}
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """Nothing: there are no options."""
+        return {}
+
     def unavailable(self) -> str | None:
         """Why ONNX Runtime cannot be used here, if so."""
         return missing("onnxruntime", "onnx")

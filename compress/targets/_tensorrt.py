@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from compress.errors import InputError, NotAvailable
+from compress.errors import InputError, NotAvailable, Problem
 from compress.files import write_bytes
 from compress.targets import Extent, Option
 
@@ -62,9 +62,10 @@ def plan(
 
     `trt` is the module of TensorRT or of TensorRT-RTX. Types are as the graph has them: the network is strongly typed.
     A graph with `integers` gets FP16 around them first, whatever its recipe left there.
-    Raises: InputError if an option does not fit, or with what the engine says of a graph that it cannot build
+    Raises: InputError with what the engine says of a graph that it cannot build
     """
-    typical = _typical(extent, options)
+    batch, tokens = (cast("int", options.get(name, 0)) for name in OPTIONS)
+    typical = Extent(batch or extent.batch, tokens or -(-extent.tokens // 2))
     with tempfile.TemporaryDirectory() as folder:
         read = graph
         if integers:
@@ -98,13 +99,20 @@ def _serialized(trt: Any, graph: Path, typical: Extent, extent: Extent, configur
     return _first(log.errors) if made is None else bytes(made)
 
 
-def _typical(extent: Extent, options: Mapping[str, Option]) -> Extent:
+def misfits(options: Mapping[str, Option], extent: Extent) -> dict[str, str]:
+    """What is wrong with the values of `OPTIONS`, by their names."""
     asked = {name: cast("int", options.get(name, 0)) for name in OPTIONS}
-    for (name, value), largest in zip(asked.items(), extent, strict=True):
-        if not 0 <= value <= largest:
-            raise InputError(f"options.{name}: {value} is not within the largest call. Give 1 to {largest}, or 0.")
-    batch, tokens = asked.values()
-    return Extent(batch or extent.batch, tokens or -(-extent.tokens // 2))
+    return {
+        name: f"{value} is not within the largest call. Give 1 to {largest}, or 0."
+        for (name, value), largest in zip(asked.items(), extent, strict=True)
+        if not 0 <= value <= largest
+    }
+
+
+def check(found: Mapping[str, str]) -> None:
+    """Raises: InputError with what is wrong with options, if anything is"""
+    if found:
+        raise InputError([Problem(f"options.{name}", what) for name, what in found.items()])
 
 
 def keep(plan: bytes, out: Path) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class CoreML:
     packages = ("coremltools", "torch", "transformers")
     predict = None
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """Nothing: there are no options."""
+        return {}
+
     def unavailable(self) -> str | None:
         """Why packages cannot be built here, if so."""
         if sys.platform == "win32":

@@ -38,6 +38,10 @@ class ExecuTorch:
     packages = ("executorch", "torch", "torchao", "transformers")
     predict = Path(__file__).with_name("_predict_executorch.py")
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """Nothing: there are no options."""
+        return {}
+
     def unavailable(self) -> str | None:
         """Why programs cannot be built here, if so."""
         return missing("executorch", "torchao", extra="executorch")

@@ -39,6 +39,10 @@ class LiteRT:
     packages = ("ai-edge-litert", "ai-edge-quantizer", "litert-torch", "torch", "transformers")
     predict = Path(__file__).with_name("_predict_litert.py")
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """Nothing: there are no options."""
+        return {}
+
     def unavailable(self) -> str | None:
         """Why files cannot be built here, if so."""
         return missing("litert_torch", "ai_edge_quantizer", "ai_edge_litert", extra="litert")

@@ -40,6 +40,10 @@ class OpenVino:
         """Those of fixed scales: for scales found while running there is no kernel, and floats are the target's own affair."""
         return frozenset(RECIPES.names()) - {"bf16", "dynamic", "fp16", "fp8", "mixed", "smooth_dynamic"}
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """Nothing: there are no options."""
+        return {}
+
     def unavailable(self) -> str | None:
         """Why OpenVINO cannot be used here, if so."""
         return missing("openvino", "onnx")

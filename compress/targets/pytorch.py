@@ -32,6 +32,10 @@ class PyTorch:
     packages = ("torch", "transformers")
     predict = None
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """Nothing: there are no options."""
+        return {}
+
     def unavailable(self) -> str | None:
         """Why PyTorch cannot be used here, if so."""
         return missing(*self.packages)

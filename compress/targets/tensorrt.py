@@ -41,6 +41,11 @@ class TensorRt:
     packages = ("onnx", "onnxscript", "tensorrt")
     predict = None
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """A typical call beyond the largest one; a level that there is not."""
+        found, level = _tensorrt.misfits(options, extent), cast("int", options.get("optimization_level", 3))
+        return found if 0 <= level <= 5 else found | {"optimization_level": f"{level} is not one. Give 0 to 5."}
+
     def unavailable(self) -> str | None:
         """Why TensorRT cannot be used here, if so: it builds on a GPU only."""
         if find_spec("tensorrt") is None:
@@ -70,6 +75,7 @@ class TensorRt:
         import tensorrt as trt
         import torch
 
+        _tensorrt.check(self.misfits(options, extent))
         here = torch.cuda.get_device_capability()
         if here < _LEAST.get(precision, (0, 0)):
             least = ".".join(map(str, _LEAST[precision]))
@@ -78,14 +84,11 @@ class TensorRt:
                 f"{here[0]}.{here[1]}. Leave this precision out."
             )
         asked = {**self.options, **options}
-        level = cast("int", asked["optimization_level"])
-        if not 0 <= level <= 5:
-            raise InputError(f"options.optimization_level: {level} is not one. Give 0 to 5.")
         times = _timing_cache(str(asked["timing_cache"]), trt.__version__, torch.cuda.get_device_name())
         caches = []
 
         def configure(config: Any) -> None:
-            config.builder_optimization_level = level
+            config.builder_optimization_level = asked["optimization_level"]
             if asked["version_compatible"]:
                 config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
             if asked["hardware_compatible"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -49,6 +50,15 @@ class TensorRtRtx:
     packages = ("onnx", "onnxscript", "tensorrt-rtx")
     predict = None
 
+    def misfits(self, options: Mapping[str, Option], extent: Extent) -> Mapping[str, str]:
+        """A typical call beyond the largest one; what is no compute capability at all."""
+        found = _tensorrt.misfits(options, extent)
+        named = cast("tuple[str, ...]", options.get("compute_capabilities", ()))
+        strange = [name for name in named if not re.fullmatch(r"\d+\.\d", name)]
+        if strange:
+            found["compute_capabilities"] = f"no compute capability: {', '.join(strange)}. They are such as `8.9`."
+        return found
+
     def unavailable(self) -> str | None:
         """Why TensorRT-RTX cannot be used here, if so."""
         if find_spec("tensorrt_rtx") is None:
@@ -74,6 +84,7 @@ class TensorRtRtx:
         """
         import tensorrt_rtx as trt
 
+        _tensorrt.check(self.misfits(options, extent))
         known = _capabilities(trt)
         named = cast("tuple[str, ...]", options.get("compute_capabilities", ()))
         if precision == "fp8" and not named:

@@ -135,6 +135,12 @@ def test_every_way_to_deploy_has_an_id() -> None:
 
 
 @EVERY
+def test_its_defaults_fit(name: str) -> None:
+    target: Target = TARGETS.load(name)
+    assert target.misfits(target.options, EXTENT) == {}
+
+
+@EVERY
 def test_building_twice_gives_the_same_files_and_nothing_else(name: str, tmp_path: Path) -> None:
     target = loaded(name)
     plain = next(iter(target.precisions))

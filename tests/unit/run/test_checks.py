@@ -46,6 +46,14 @@ def test_a_good_project_passes(tmp_path: Path) -> None:
             "export.0={target: tensorrt-rtx, precision: fp16, options: {compute_capabilities: 8}}",
             "`8` is no list of texts, as this option is.",
         ),
+        (
+            "export.0={target: tensorrt-rtx, precision: fp16, options: {compute_capabilities: [sm89]}}",
+            "export.0.options.compute_capabilities: no compute capability: sm89. They are such as `8.9`.",
+        ),
+        (
+            "export.0={target: tensorrt, precision: fp16, options: {typical_tokens: 17, optimization_level: 6}}",
+            "export.0.options.typical_tokens: 17 is not within the largest call. Give 1 to 16, or 0.",
+        ),
         ("gate.students=[smal]", "no such student `smal`. Did you mean `small`?"),
         ("gate.size.on=onnxruntime-itn8", "no such export `onnxruntime-itn8`. Did you mean `onnxruntime-int8`?"),
         ("gate.latency={p95_ms: 5, batch: 2}", "2 is not measured. Give one of measure.batch: 1."),
