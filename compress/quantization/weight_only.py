@@ -51,12 +51,17 @@ def weight_only(graph: Path, out: Path, material: Material) -> tuple[str, ...]:
             _table(model, nodes, node, numpy_helper.to_array(weights[node.input[0]]))
             continue
         nodes.append(node)
+    whole = [name for name in made if weights[name].dims[0] % _BLOCK]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     sweep(model.graph)
     next(entry for entry in model.opset_import if not entry.domain).version = _OPSET
     write_graph(model, out)
-    return ()
+    if material.precision != "int4" or not whole:
+        return ()
+    return (
+        f"{len(whole)} of {len(made)} weights keep eight bits: the length of their channels is no multiple of {_BLOCK}",
+    )
 
 
 def _packed(

@@ -66,3 +66,16 @@ def test_a_weight_that_is_zero_stays_zero(tmp_path: Path) -> None:
     weight_only(tmp_path / "zero.onnx", tmp_path / "out.onnx", graphs.material("int8"))
     batch = graphs.feeds()
     assert numpy.isfinite(graphs.answers(tmp_path / "out.onnx", batch)).all()
+
+
+def test_weights_that_four_bits_do_not_fit_keep_eight_and_that_is_said(tmp_path: Path) -> None:
+    model = read_graph(graphs.graph())
+    product = next(node for node in weighted_products(model) if node.input[1] == "val_122")
+    assert weight_only(graphs.graph(), tmp_path / "whole.onnx", graphs.material("int4")) == ()
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    matrix = numpy_helper.to_array(weights[product.input[1]])[:60]
+    weights[product.input[1]].CopyFrom(numpy_helper.from_array(matrix, product.input[1]))
+    onnx.save(model, tmp_path / "uneven.onnx")  # read for its weights alone
+    (note,) = weight_only(tmp_path / "uneven.onnx", tmp_path / "out.onnx", graphs.material("int4"))
+    assert note.startswith("1 of 12 weights keep eight bits")
+    assert not weight_only(tmp_path / "uneven.onnx", tmp_path / "out.onnx", graphs.material("int8"))
