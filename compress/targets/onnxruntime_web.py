@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PACKAGE = "onnxruntime-web"
 _SERVER = Path(__file__).with_name("_serve_onnxruntime_web.mjs")
 _PATIENCE_S = 10
+_COMPILED = "--no-liftoff"
+"""WebAssembly is compiled for speed at its first call. Left to itself, V8 does so in threads of its own during the first
+hundred calls, which are five times slower for that, as is all that is timed beside them."""
 
 
 class OnnxRuntimeWeb(ReadsGraphs):
@@ -71,7 +74,7 @@ class OnnxRuntimeWeb(ReadsGraphs):
         node, folder = shutil.which("node"), modules()
         if node is None or folder is None:
             raise NotAvailable(f"{file}: cannot be run here: {self.unrunnable('fp32')}")
-        return _Session(file, [node, str(_SERVER), str(folder / PACKAGE), str(file.resolve()), str(threads)])
+        return _Session(file, [node, _COMPILED, str(_SERVER), str(folder / PACKAGE), str(file.resolve()), str(threads)])
 
 
 def modules() -> Path | None:
