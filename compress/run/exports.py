@@ -51,9 +51,10 @@ def problems(draft: Draft) -> Iterator[Problem]:
         yield from _misfits(draft, path, export, target)
         yield from _idle(draft, path, export, target)
         if target.bounded and max(measured.batch) > export.max_batch:
+            own = "max_batch" in export.model_fields_set
             yield Problem(
-                draft.document.where((*path, "max_batch") if "max_batch" in export.model_fields_set else path),
-                f"max_batch: {export.max_batch} is below {max(measured.batch)}, a batch of `measure.batch`, and "
+                draft.document.where((*path, "max_batch") if own else path),
+                f"{'' if own else 'max_batch: '}{export.max_batch} is below {max(measured.batch)}, a batch of `measure.batch`, and "
                 f"{export.target} takes no larger call than it was built for. Give at least {max(measured.batch)}.",
             )
 
