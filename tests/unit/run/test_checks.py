@@ -148,6 +148,20 @@ def test_a_recipe_that_is_not_marked_is_a_mistake(tmp_path: Path, monkeypatch: p
     ]
 
 
+@pytest.mark.parametrize(
+    ("largest", "said"),
+    [
+        ("", "export.0: max_batch: 8 is below 9, a batch of"),
+        (", max_batch: 4", "export.0.max_batch: 4 is below 9, a batch"),
+    ],
+)
+def test_a_target_that_plans_must_take_what_is_measured(largest: str, said: str, tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    with pytest.raises(InputError) as error:
+        checks.load(path, [f"export.0={{target: tensorrt-rtx, precision: fp16{largest}}}", "measure.batch=[9]"])
+    assert any(said in str(problem) for problem in error.value.problems)
+
+
 def test_one_column_cannot_be_both_texts(tmp_path: Path) -> None:
     path = project.write(tmp_path)
     with pytest.raises(InputError, match=r"task\.text_pair: `text` is the column of `text` too"):
