@@ -4,20 +4,9 @@ import random
 
 from compress.config import settings
 from compress.report.packing import pack
-from compress.report.record import (
-    Cell,
-    Data,
-    Epoch,
-    Machine,
-    Parity,
-    Ratio,
-    Record,
-    Split,
-    Stage,
-    Task,
-    Variant,
-)
+from compress.report.record import Data, Epoch, Machine, Record, Split, Stage, Task
 from compress.report.structure import Layer, Removed, Structure
+from compress.report.variant import Cell, Estimate, Parity, Variant
 
 LABELS = ("alarm", "calendar", "lights", "music", "news", "shopping", "timer", "weather")
 SHAPES = ((1, 16), (1, 64), (8, 16), (8, 64))
@@ -137,7 +126,7 @@ def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float, p
         rows_per_s=1000 * batch / p50_ms,
         samples=150,
         speedup=reference_ms / p50_ms,
-        to_plain=None if beside is None else Ratio(value=beside, low=0.98 * beside, high=1.02 * beside),
+        to_plain=None if beside is None else Estimate(value=beside, low=0.98 * beside, high=1.02 * beside),
     )
 
 

@@ -9,7 +9,7 @@ from compress import registry, targets
 from compress.config.pipeline import Loaded
 from compress.config.settings import MAIN, Export, Origin, Student, Teacher, declared
 from compress.config.source import KeyPath, dotted
-from compress.report import record
+from compress.report.variant import REFERENCE
 
 Split = Literal["train", "validation", "test", "unlabelled"]
 Keys = Mapping[str, KeyPath]
@@ -263,7 +263,7 @@ def _exports(loaded: Loaded) -> Iterator[Step]:
 
 def _compared(export: Export) -> bool:
     """Whether the teacher is exported beside the students: its checkpoint is measured as it is in any case."""
-    return not record.REFERENCE.startswith(f"{export.target}-")
+    return not REFERENCE.startswith(f"{export.target}-")
 
 
 def reference(export: Export) -> Export:

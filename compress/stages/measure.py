@@ -21,7 +21,7 @@ from compress.encoders import checkpoint
 from compress.encoders.families import family_of, stored
 from compress.files import DESCRIPTION, read_json, write_json
 from compress.report.packing import pack
-from compress.report.record import REFERENCE, TEACHER
+from compress.report.variant import REFERENCE, TEACHER
 from compress.stages.context import Context
 from compress.stages.material import labels_of, tokenizer_of
 from compress.targets import Export, plain

@@ -12,9 +12,12 @@ from compress.config.pipeline import load_card
 from compress.config.settings import Pipeline
 from compress.files import read_json, write_text
 from compress.registry import RECIPES, TARGETS
-from compress.report import html, markdown, picture, record, verdict
-from compress.report.record import TEACHER, Epoch, Stage, Weights
+from compress.report import record
+from compress.report.gate import verdict
+from compress.report.pages import html, markdown, picture
+from compress.report.record import Epoch, Stage, Weights
 from compress.report.structure import Structure
+from compress.report.variant import TEACHER
 from compress.stages.augment import SUMMARY
 from compress.stages.context import Context
 from compress.stages.material import HISTORY

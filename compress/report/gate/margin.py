@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from compress.report.packing import unpack
-from compress.report.record import Record, Variant
+from compress.report.record import Record
+from compress.report.variant import Variant
 
 
 class Margin(NamedTuple):

@@ -2,9 +2,10 @@ import pytest
 import sample
 
 from compress.config.settings import AccuracyGate, Gate, LatencyGate, SizeGate
-from compress.report import goal, tables
+from compress.report import goal
+from compress.report.gate.verdict import judge
+from compress.report.pages import tables
 from compress.report.structure import Layer, Removed, Structure, Target, Vocabulary, Width
-from compress.report.verdict import judge
 
 REPORT = sample.record(rows=200)
 

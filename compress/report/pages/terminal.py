@@ -5,9 +5,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from compress.report import tables
+from compress.report.gate.verdict import Answer, Verdict
+from compress.report.pages import tables
 from compress.report.record import Record
-from compress.report.verdict import Answer, Verdict
 
 _LEFT_TO_THE_PAGES = ("p95", "peak memory")
 """Columns that would not fit 80 characters."""

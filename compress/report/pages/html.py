@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from compress.report import palette, picture, tables, words
+from compress.report import words
+from compress.report.gate.verdict import Verdict
+from compress.report.pages import palette, picture, tables
+from compress.report.pages.tables import Table
 from compress.report.record import Record
-from compress.report.tables import Table
-from compress.report.verdict import Verdict
 
 WIDE_PX = 1000
 NARROW_PX = 356

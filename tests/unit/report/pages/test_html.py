@@ -5,9 +5,9 @@ import pytest
 import sample
 
 from compress.config.settings import Gate
-from compress.report import html
+from compress.report.gate.verdict import judge
+from compress.report.pages import html
 from compress.report.record import Epoch, Stage
-from compress.report.verdict import judge
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from compress.report import words
-from compress.report.margin import Margin, paired
-from compress.report.record import Cell, Record, Variant
+from compress.report.gate.margin import Margin, paired
+from compress.report.record import Record
+from compress.report.variant import Cell, Variant
 from compress.units import percent
 
 _ALIKE = 0.02

@@ -5,10 +5,10 @@ from pathlib import Path
 import sample
 
 from compress.config.settings import Gate
-from compress.report import markdown
-from compress.report.verdict import judge
+from compress.report.gate.verdict import judge
+from compress.report.pages import markdown
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "report.md"
+GOLDEN = Path(__file__).parents[3] / "golden" / "report.md"
 
 
 def test_the_page_is_the_golden_one():

@@ -2,10 +2,10 @@
 
 import re
 
-from compress.report import tables
+from compress.report.gate.verdict import Verdict
+from compress.report.pages import tables
+from compress.report.pages.tables import Table
 from compress.report.record import Record
-from compress.report.tables import Table
-from compress.report.verdict import Verdict
 
 
 def render(record: Record, verdict: Verdict, picture: str | None = None) -> str:

@@ -3,7 +3,7 @@ import math
 import pytest
 import sample
 
-from compress.report.margin import Margin, between, margin
+from compress.report.gate.margin import Margin, between, margin
 from compress.report.packing import pack
 
 

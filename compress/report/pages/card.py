@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from compress.report import words
-from compress.report.markdown import plain
-from compress.report.record import TEACHER, Record, Variant
+from compress.report.pages.markdown import plain
+from compress.report.record import Record
+from compress.report.variant import TEACHER, Variant
 from compress.units import count, milliseconds, size
 
 _TASKS = {"text-pair-classification": "text-classification", "text-regression": "text-classification"}

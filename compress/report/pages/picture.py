@@ -14,11 +14,13 @@ from typing import Any, Literal
 import altair
 
 from compress import units
-from compress.report import palette, placement, words
-from compress.report.record import REFERENCE, TEACHER, Record, Stage, Variant
+from compress.report import words
+from compress.report.gate.verdict import shape
+from compress.report.pages import palette, placement
+from compress.report.pages.tables import export
+from compress.report.record import Record, Stage
 from compress.report.structure import Structure
-from compress.report.tables import export
-from compress.report.verdict import shape
+from compress.report.variant import REFERENCE, TEACHER, Variant
 
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left")
 _LARGEST_PX2 = 900.0  # on a wide picture; half as much on a narrow one

@@ -4,8 +4,9 @@ import pytest
 import sample
 from huggingface_hub import ModelCard
 
-from compress.report import card
-from compress.report.record import TEACHER, Data, Record, Unmeasured, Weights
+from compress.report.pages import card
+from compress.report.record import Data, Record, Weights
+from compress.report.variant import TEACHER, Unmeasured
 
 PREPROCESS = {
     "labels": list(sample.LABELS),

@@ -4,8 +4,8 @@ import pytest
 import sample
 from rich.console import Console
 
-from compress.report import terminal
-from compress.report.verdict import judge
+from compress.report.gate.verdict import judge
+from compress.report.pages import terminal
 
 
 def printed(report, gate=None, width=160):

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from compress import units
-from compress.report import goal, trade, words
-from compress.report.margin import Margin, margin
+from compress.report import goal, words
+from compress.report.gate import trade
+from compress.report.gate.margin import Margin, margin
+from compress.report.gate.verdict import Answer, Check, Verdict, judged
 from compress.report.packing import unpack
-from compress.report.record import TEACHER, Cell, Record, Variant
+from compress.report.record import Record
 from compress.report.structure import Structure
-from compress.report.verdict import Answer, Check, Verdict, judged
+from compress.report.variant import TEACHER, Cell, Variant
 
 NONE = "–"
 MARKS: dict[Answer, str] = {"pass": "✓", "fail": "✗", "not comparable": "?"}

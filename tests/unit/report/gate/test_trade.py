@@ -2,11 +2,11 @@ import pytest
 import sample
 
 from compress.config.settings import Gate
-from compress.report import markdown, tables
+from compress.report.gate.trade import trades
+from compress.report.gate.verdict import judge
 from compress.report.packing import pack, unpack
-from compress.report.record import Ratio, Unmeasured
-from compress.report.trade import trades
-from compress.report.verdict import judge
+from compress.report.pages import markdown, tables
+from compress.report.variant import Estimate, Unmeasured
 
 ROWS = 2000
 BASE = sample.record(rows=ROWS)
@@ -22,7 +22,7 @@ def changed(speeds=(2.0, 2.0, 2.0, 2.0), lost=0, of=BASE, **more):
         answers[row] = (answers[row] + 1) % len(sample.LABELS)
     own = of.variant(*INT8)
     cells = tuple(
-        cell.model_copy(update={"to_plain": Ratio(value=speed, low=speed - 0.05, high=speed + 0.05)})
+        cell.model_copy(update={"to_plain": Estimate(value=speed, low=speed - 0.05, high=speed + 0.05)})
         for cell, speed in zip(own.latency, speeds, strict=True)
     )
     fields = {"predictions": pack(answers), "latency": cells, **more}

@@ -6,9 +6,10 @@ from typing import Literal
 
 from compress.config import settings
 from compress.report import goal, words
-from compress.report.margin import margin
-from compress.report.record import REFERENCE, TEACHER, Cell, Record, Variant
-from compress.report.trade import Trade, trades
+from compress.report.gate.margin import margin
+from compress.report.gate.trade import Trade, trades
+from compress.report.record import Record
+from compress.report.variant import REFERENCE, TEACHER, Cell, Variant
 from compress.units import milliseconds, percent, size
 
 Answer = Literal["pass", "fail", "not comparable"]

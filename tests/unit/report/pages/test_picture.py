@@ -5,7 +5,7 @@ import pytest
 import sample
 
 from compress.config.settings import Gate, LatencyGate
-from compress.report import palette, picture
+from compress.report.pages import palette, picture
 from compress.report.structure import Layer, Structure
 
 

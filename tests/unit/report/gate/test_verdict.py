@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress.config.settings import AccuracyGate, Gate, LatencyGate, SizeGate
+from compress.report.gate.verdict import judge, judged
 from compress.report.record import Data, Split
-from compress.report.verdict import judge, judged
 
 REPORT = sample.record(rows=200)
 
@@ -317,5 +317,5 @@ def test_a_better_number_never_fails_and_a_worse_one_never_passes(data, gate, ke
 
 
 def test_judging_loads_neither_torch_nor_numpy():
-    code = "import sys; import compress.report.verdict; sys.exit(bool({'torch', 'numpy', 'altair'} & set(sys.modules)))"
+    code = "import sys; import compress.report.gate.verdict; sys.exit(bool({'torch', 'numpy', 'altair'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
