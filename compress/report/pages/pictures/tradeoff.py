@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import altair
@@ -47,7 +48,7 @@ def tradeoff(record: Record, *, width: int = 760) -> str:
     frame = _Frame(record, shown, width - 70, 340)
     line = pareto.frontier(record, batch, sequence)
     name = _place(line, shown, frame)
-    leaders, texts = _labels(shown, frame, [name] if name else [])
+    leaders, texts = _labels(shown, frame, [*_segments(line, frame), *([name] if name else [])])
     layers = [*_limits(record, frame), *_line(line, frame, name), leaders, _marks(record, shown, frame), texts]
     joined = altair.layer(*layers).properties(width=frame.width, height=frame.height)
     what = f"{words.metric(record.task.metric)} against median latency at {words.shape(batch, sequence)} tokens"
@@ -211,11 +212,21 @@ def _place(line: Sequence[Variant], shown: Sequence[Variant], frame: _Frame) -> 
     return None
 
 
+def _corners(line: Sequence[Variant], frame: _Frame) -> list[tuple[float, float]]:
+    corners = [(frame.latency(variant), variant.metrics[frame.metric]) for variant in line]
+    return [*corners, (frame.x[1], corners[-1][1])]
+
+
+def _segments(line: Sequence[Variant], frame: _Frame) -> list[placement.Box]:
+    """What the steps of the Pareto line cover."""
+    corners = [frame.pixels(*corner) for corner in _corners(line, frame)]
+    level = [placement.Box(x, y - 1, after, y + 1) for (x, y), (after, _) in pairwise(corners)]
+    return level + [placement.Box(x - 1, y, x + 1, before) for (_, before), (x, y) in pairwise(corners)]
+
+
 def _line(line: Sequence[Variant], frame: _Frame, name: placement.Box | None) -> list[altair.Chart]:
     """At each latency the best that was measured, as steps, and its name."""
-    corners = [(frame.latency(variant), variant.metrics[frame.metric]) for variant in line]
-    corners.append((frame.x[1], corners[-1][1]))
-    rows: list[Row] = [{"x": x, "y": y} for x, y in corners]
+    rows: list[Row] = [{"x": x, "y": y} for x, y in _corners(line, frame)]
     steps = chart(rows).mark_line(interpolate="step-after", color=palette.MUTED, strokeWidth=1.6)
     drawn: list[altair.Chart] = [steps.encode(**frame.axes())]
     if name is not None:

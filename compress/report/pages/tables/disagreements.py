@@ -23,22 +23,28 @@ class Disagreement(NamedTuple):
     row: Row
     label: str
     kind: str
-    """What the difference costs: `lost`, `won` or `both wrong`; `in part` where it is not the same of all."""
+    """Who is right, one of `KINDS`."""
     answers: tuple[tuple[str, tuple[Answer, ...]], ...]
     """By model, the teacher first."""
 
 
-KINDS = {
-    "lost": "the teacher is right, the students are wrong",
-    "in part": "some students or exports are right, some wrong",
-    "both wrong": "all are wrong, in different ways",
-    "won": "the teacher is wrong, the students are right",
-}
-"""The kinds of difference, the costliest first."""
+KINDS = (
+    "the teacher is right, the students are wrong",
+    "some students or exports are right, some wrong",
+    "all are wrong, in different ways",
+    "the teacher is wrong, the students are right",
+)
+"""Who may be right of a row, the costliest first."""
+
+
+def grouped(record: Record) -> list[tuple[str, list[Disagreement]]]:
+    """The rows of the record that are given in words, by who is right."""
+    found = disagreements(record)
+    return [(kind, own) for kind in KINDS if (own := [one for one in found if one.kind == kind])]
 
 
 def disagreements(record: Record) -> list[Disagreement]:
-    """The rows of the record that are given in words, the costliest kinds first."""
+    """The rows of the record that are given in words, in order."""
     gold = unpack(record.gold)
     answered = [(one.model, export(one), unpack(one.predictions)) for one in record.variants]
     models = tuple(dict.fromkeys(model for model, _, _ in answered))
@@ -49,7 +55,7 @@ def disagreements(record: Record) -> list[Disagreement]:
             own = [(name, answers[row.row]) for of, name, answers in answered if of == model]
             told.append((model, _answers(own, right, record.task.labels)))
         found.append(Disagreement(row, record.task.labels[right], _kind(record, told), tuple(told)))
-    return sorted(found, key=lambda one: list(KINDS).index(one.kind))
+    return found
 
 
 def _answers(own: Sequence[tuple[str, int]], right: int, labels: Sequence[str]) -> tuple[Answer, ...]:
@@ -61,10 +67,11 @@ def _answers(own: Sequence[tuple[str, int]], right: int, labels: Sequence[str]) 
 
 
 def _kind(record: Record, told: Sequence[tuple[str, tuple[Answer, ...]]]) -> str:
+    lost, parted, wrong, won = KINDS
     students = {answer.right for model, answers in told if model in record.students for answer in answers}
     if len(students) > 1:
-        return "in part"
-    teacher = all(answer.right for model, answers in told if model not in record.students for answer in answers)
-    if teacher:
-        return "lost"
-    return "won" if students == {True} else "both wrong"
+        return parted
+    if students == {True}:
+        return won
+    teacher = {answer.right for model, answers in told if model not in record.students for answer in answers}
+    return lost if teacher == {True} else wrong
