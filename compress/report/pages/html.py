@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from compress.report import words
 from compress.report.gate.verdict import Verdict
+from compress.report.pages import pareto
+from compress.report.pages.comparison import Comparison
 from compress.report.pages.pictures import curves, layers, palette, tradeoff
 from compress.report.pages.tables import (
     answers,
@@ -54,7 +56,7 @@ class Errors(NamedTuple):
 
 def render(record: Record, verdict: Verdict) -> str:
     """The whole page. Everything that came from a user is escaped."""
-    return template("page.html.jinja").render(
+    return _template("page.html.jinja").render(
         record=record,
         verdict=verdict,
         mark=checks.MARKS,
@@ -63,7 +65,7 @@ def render(record: Record, verdict: Verdict) -> str:
         troubles=checks.troubles(verdict),
         checks=checks.table(record, verdict),
         tradeoff=_picture(tradeoff.tradeoff, record),
-        on_the_line=tradeoff.on_the_line(record),
+        on_the_line=pareto.sentence(record),
         models=models.table(record),
         medians=latency.medians(record),
         latencies=[(latency.title(shape), latency.percentiles(record, shape)) for shape in latency.shapes(record)],
@@ -84,12 +86,22 @@ def render(record: Record, verdict: Verdict) -> str:
     )
 
 
+def compared(comparison: Comparison) -> str:
+    """Runs side by side as a page."""
+    return _template("comparison.html.jinja").render(comparison=comparison)
+
+
 @cache
-def template(name: str) -> Template:
+def _template(name: str) -> Template:
     """A page's template, which escapes all that is put into it."""
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        finalize=_printable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["tied"] = tied
     environment.globals.update(
@@ -100,9 +112,13 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
+def _printable(value: Any) -> Any:
+    return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def tied(text: str) -> str:
     """Text in which no line breaks between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|[kMG]?B|ms|s|min|h)\b|%)|(?<=[≤≥±]) | (?=±)", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=(?:×|%|[kMG]?B|ms|s|min|h)\b|%)|(?<=[≤≥±×]) | (?=±)", "\u00a0", text)
 
 
 def _picture(draw: Any, what: Any) -> Picture | None:

@@ -1,5 +1,7 @@
 """The Pareto line: the models that no other one beats."""
 
+from compress.report.gate.verdict import shape
+from compress.report.pages.tables.table import export
 from compress.report.record import Record
 from compress.report.variant import Variant
 
@@ -16,6 +18,12 @@ def frontier(record: Record, batch: int, sequence: int) -> tuple[Variant, ...]:
     known = [(ms, variant.metrics[metric], variant) for ms, variant in timed if metric in variant.metrics]
     unbeaten = [one for one in known if not any(_beats(other, one) for other in known)]
     return tuple(variant for _, _, variant in sorted(unbeaten, key=lambda one: one[:2]))
+
+
+def sentence(record: Record) -> str:
+    """The Pareto line at the shape that the gate judges; "" where nothing was timed."""
+    names = [f"{one.model} {export(one)}" for one in frontier(record, *shape(record, record.gate.latency))]
+    return f"On the Pareto line, fastest first: {', '.join(names)}." if names else ""
 
 
 def _beats(one: _Point, other: _Point) -> bool:

@@ -6,7 +6,7 @@ import altair
 
 from compress.report import words
 from compress.report.pages.pictures import palette
-from compress.report.pages.pictures.drawing import NARROW_PX, chart, draw, printable
+from compress.report.pages.pictures.drawing import NARROW_PX, chart, draw
 from compress.report.record import Record, Stage
 
 
@@ -33,7 +33,11 @@ def curves(record: Record, *, width: int = 760) -> str:
             domain = [min(seen) - pad, max(seen) + pad]
             name = f"validation {words.metric(record.task.metric)}"
             parts.insert(0, _curve(stage, "validation", name, axis, inner, domain))
-        blocks.append(altair.vconcat(*parts, spacing=10).properties(title=printable(stage.name)))
+        blocks.append(
+            altair.vconcat(*parts, spacing=10).properties(
+                title=altair.TitleParams(words.printable(stage.name), limit=inner + 40)
+            )
+        )
     return draw(altair.concat(*blocks, columns=columns, spacing=18), "training curves of every stage", right=12)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair
 
+from compress.report import words
 from compress.report.pages.pictures import palette
 
 NARROW_PX = 600
@@ -15,18 +16,10 @@ NARROW_PX = 600
 Row = dict[str, Any]
 
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
-"""What XML cannot hold."""
-
-
 def chart(rows: list[Row]) -> altair.Chart:
-    """A chart of rows; texts lose what no SVG can hold."""
-    return altair.Chart(altair.InlineData(values=[{key: printable(value) for key, value in row.items()} for row in rows]))
-
-
-def printable(value: Any) -> Any:
-    """A text without what XML cannot hold; other values as they are."""
-    return _UNPRINTABLE.sub("\ufffd", value) if isinstance(value, str) else value
+    """A chart of rows."""
+    values = [{key: words.printable(it) if isinstance(it, str) else it for key, it in row.items()} for row in rows]
+    return altair.Chart(altair.InlineData(values=values))
 
 
 def draw(drawn: Any, label: str, right: int = 8) -> str:
@@ -57,4 +50,4 @@ def draw(drawn: Any, label: str, right: int = 8) -> str:
     styled.save(text, format="svg")
     head, body = text.getvalue().split(">", 1)
     sizes = " ".join(re.findall(r'(?:width|height|viewBox)="[^"]*"', head))
-    return f'<svg role="img" aria-label="{escape(label)}" {sizes}>{body}'
+    return f'<svg role="img" aria-label="{escape(words.printable(label))}" {sizes}>{body}'

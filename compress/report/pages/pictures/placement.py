@@ -44,9 +44,7 @@ _SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
 _RINGS = (4.0, 14.0, 26.0, 40.0)
 
 
-def labels(
-    points: Sequence[Point], width: float, height: float, free_of: Sequence[Box] = ()
-) -> list[Label | None]:
+def labels(points: Sequence[Point], width: float, height: float, free_of: Sequence[Box] = ()) -> list[Label | None]:
     """A place for each point's label, the first points choosing first; None where there is no free place.
 
     No label covers a box of `free_of`.

@@ -52,13 +52,7 @@ def tradeoff(record: Record, *, width: int = 760) -> str:
     layers = [*_limits(record, frame), *_line(line, frame, name), leaders, _marks(record, shown, frame), texts]
     joined = altair.layer(*layers).properties(width=frame.width, height=frame.height)
     what = f"{words.metric(record.task.metric)} against median latency at {words.shape(batch, sequence)} tokens"
-    return draw(joined, f"{what}; area is file size. {on_the_line(record)}")
-
-
-def on_the_line(record: Record) -> str:
-    """The Pareto line of the picture in a sentence; "" where nothing was timed."""
-    names = [f"{one.model} {export(one)}" for one in pareto.frontier(record, *shape(record, record.gate.latency))]
-    return f"On the Pareto line, fastest first: {', '.join(names)}." if names else ""
+    return draw(joined, f"{what}; area is file size. {pareto.sentence(record)}")
 
 
 class _Frame:
@@ -127,9 +121,9 @@ def accuracy_limit(record: Record) -> float | None:
 
 
 def _marks(record: Record, shown: Sequence[Variant], frame: _Frame) -> altair.Chart:
-    models = [TEACHER, *record.students]
+    models = [TEACHER, *map(words.printable, record.students)]
     colours = [palette.INK, *(palette.series(number) for number in range(len(record.students)))]
-    exports = list(dict.fromkeys(export(variant) for variant in record.variants if variant in shown))
+    exports = list(dict.fromkeys(words.printable(export(variant)) for variant in record.variants if variant in shown))
     shapes = [_SHAPES[number % len(_SHAPES)] for number in range(len(exports))]
     rows = [
         {
@@ -231,7 +225,9 @@ def _line(line: Sequence[Variant], frame: _Frame, name: placement.Box | None) ->
     drawn: list[altair.Chart] = [steps.encode(**frame.axes())]
     if name is not None:
         y = frame.data(0, (name.top + name.bottom) / 2)[1]
-        drawn.append(_said([{"x": frame.x[1], "y": y, "text": _LINE}], "right", 0).encode(**frame.axes(), text="text:N"))
+        drawn.append(
+            _said([{"x": frame.x[1], "y": y, "text": _LINE}], "right", 0).encode(**frame.axes(), text="text:N")
+        )
     return drawn
 
 

@@ -40,13 +40,13 @@ def matrix(record: Record, variant: Variant, *, whole: int = 20, part: int = 12)
         missed: Counter[int] = Counter()
         for (is_, taken), rows in _wrong(gold, seen).items():
             missed.update({is_: rows, taken: rows})
-        shown = sorted(sorted(shown, key=lambda label: (-missed[label], label))[:part])
+        shown = sorted(sorted(missed or shown, key=lambda label: (-missed[label], label))[:part])
     worst = max((counts[one, other] for one in shown for other in shown if one != other), default=0)
-    rows = []
+    found = []
     for is_ in shown:
         cells = tuple(Count(n, _shade(n, worst), is_ == to) for to in shown for n in (counts[is_, to],))
-        rows.append((names[is_], total[is_], cells, total[is_] - sum(cell.rows for cell in cells)))
-    return Matrix(tuple(names[label] for label in shown), tuple(rows), len(names))
+        found.append((names[is_], total[is_], cells, total[is_] - sum(cell.rows for cell in cells)))
+    return Matrix(tuple(names[label] for label in shown), tuple(found), len(names))
 
 
 def _shade(rows: int, worst: int) -> int:
