@@ -80,7 +80,9 @@ class _Seen(NamedTuple):
 def _accuracy(runs: Sequence[Run]) -> Section:
     first = runs[0].record
     metric = first.task.metric
-    other = [letter for letter, run in zip(_letters(runs), runs, strict=True) if not _same_rows(first, run.record)]
+    other = [
+        letter for letter, run in [*zip(_letters(runs), runs, strict=True)][1:] if not _same_rows(first, run.record)
+    ]
 
     def beside(record: Record, variant: Variant, before: Variant) -> str:
         if not _same_rows(first, record):

@@ -112,6 +112,12 @@ _LATENCY = (
 )
 
 
+_SLICES = (
+    "Parts of the test rows whose accuracy differs from the teacher's beyond the 95 % interval; by chance alone about one "
+    "part in twenty does."
+)
+
+
 _PRECISIONS = (
     "Each beside the plain precision of the same runtime: difference of accuracy, paired by row; share of its size; how many "
     "times as fast, with 95 % intervals, timed in the same rounds. The accuracy is unsure where the rows are too few to tell "
@@ -166,7 +172,7 @@ def _slices(record: Record, verdict: Verdict) -> list[str]:
     for student in record.students:
         variant = cards.best(record, verdict, student)
         blocks += _full(f"### {plain(student)}", slices.table(record, variant, moved=True))
-    return blocks
+    return [_SLICES, *blocks] if blocks else []
 
 
 def _confusions(record: Record) -> list[str]:
@@ -221,7 +227,9 @@ def _table(table: Table) -> str:
 _APART = "&#8203;"
 """A space without width: where it stands, GitHub sees no mention, reference, address or emoji."""
 
-_READ = re.compile(r"@(?=\w)|#(?=\d)|GH-(?=\d)|:(?=//)|\bwww(?=\.)|:(?=[\w+-]+:)|[\\`*_\[\]|~#$&<>]", re.IGNORECASE)
+_READ = re.compile(
+    r"@(?=\w)|#(?=\d)|GH-(?=\d)|:(?=//)|\bwww(?=\.)|:(?=[a-z+-][\w+-]*:)|[\\`*_\[\]|~#$&<>]", re.IGNORECASE
+)
 """What Markdown, the HTML in it, or GitHub reads as more than text."""
 
 _WRITTEN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "<span>$</span>"}

@@ -41,7 +41,7 @@ class Box(NamedTuple):
 
 # On which side of its mark a label lies, best first; above and below it may also end where the mark ends.
 _SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
-_RINGS = (4.0, 14.0, 26.0, 40.0)
+_RINGS = (4.0, 14.0, 26.0, 40.0, 56.0, 74.0)
 
 
 def labels(points: Sequence[Point], width: float, height: float, free_of: Sequence[Box] = ()) -> list[Label | None]:

@@ -195,14 +195,17 @@ def _labels(
 
 
 def _place(line: Sequence[Variant], shown: Sequence[Variant], frame: _Frame) -> placement.Box | None:
-    """Where the Pareto line's name stands: at its right end, above or below it; None where marks are in the way."""
-    _, y = frame.pixels(frame.x[1], line[-1].metrics[frame.metric])
-    left = frame.width - len(_LINE) * placement.CHARACTER_PX
+    """Where the Pareto line's name stands: at its right end or amid a step, above or below it; None if marks are in the way."""
+    width, height = len(_LINE) * placement.CHARACTER_PX, placement.LINE_PX
     marks = [placement.around(frame.point(variant, "")) for variant in shown]
-    for top in (y - placement.LINE_PX - 2, y + 2):
-        box = placement.Box(left, top, frame.width, top + placement.LINE_PX)
-        if 0 <= top <= frame.height - placement.LINE_PX and not any(box.overlap(mark) for mark in marks):
-            return box
+    steps = [frame.pixels(*corner) for corner in _corners(line, frame)]
+    rights = [(frame.width, steps[-1][1])]
+    rights += [((x + after + width) / 2, y) for (x, y), (after, _) in pairwise(steps) if after - x > width]
+    for right, y in rights:
+        for top in (y - height - 2, y + 2):
+            box = placement.Box(right - width, top, right, top + height)
+            if 0 <= top <= frame.height - height and not any(box.overlap(mark) for mark in marks):
+                return box
     return None
 
 
