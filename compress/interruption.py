@@ -77,7 +77,6 @@ def heeded() -> Iterator[None]:
     A signal that the process was started to ignore, as by `nohup`, stays ignored.
     """
     chosen = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    _state.number, _state.words = None, _State.words
     told, woken = socket.socketpair()
     told.setblocking(False)
     stderr = os.dup(2)  # what an engine says may be kept from the terminal when it is time to leave
@@ -91,6 +90,7 @@ def heeded() -> Iterator[None]:
         signal.set_wakeup_fd(waker)
         for number, handler in before.items():
             signal.signal(number, handler)
+        _state.number, _state.words = None, _State.words
         told.close()
         guard.join()
         woken.close()
