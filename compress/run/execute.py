@@ -4,13 +4,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from compress import interruption
 from compress.errors import CompressError, InputError, Interrupted
-from compress.files import read_json, write_json
+from compress.files import halves, read_json, write_json
 from compress.run import team
 from compress.run.job import Job
 from compress.run.plan import Item, Plan
@@ -30,6 +31,7 @@ _ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
 }
+_RECORD = "lock.json"
 
 
 class Watcher(Protocol):
@@ -55,8 +57,8 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     chosen = plan.selected(start, until)
     forced = plan.forced(chosen, start)
     made: list[Item] = []
-    with team.Others() as others, lock.held(plan.loaded.folder):
-        artifact.sweep(plan.loaded.folder)
+    with team.Others() as others, lock.held(plan.loaded.folder), _temporary(plan.loaded.folder):
+        _sweep(plan.loaded.folder)
         for position, step in enumerate(chosen):
             if not any(later.trains for later in chosen[position:]):
                 others.dismiss()
@@ -64,22 +66,46 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
             if item.state == "fresh":
                 watcher.fresh(step)
                 continue
-            _intact(plan, step)
+            # The same `--from` would make again what was forced and is made by now.
+            anew = f" with `--from {step.name}`" if not forced.isdisjoint(done.step.name for done in made) else ""
+            said = f"stopped in {step.name}. The same command{anew} goes on from its last checkpoint."
             try:
-                with watcher.working(step, item.reasons):
-                    _make(plan, step, watcher, others)
+                with interruption.says(said):
+                    _intact(plan, step)
+                    with watcher.working(step, item.reasons):
+                        _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
-                anew = not forced.isdisjoint(
-                    done.step.name for done in made
-                )  # the same `--from` would make these again
-                command = f"The same command with `--from {step.name}`" if anew else "The same command"
-                raise Interrupted(f"stopped in {step.name}. {command} goes on from its last checkpoint.") from error
+                raise Interrupted(said) from error
             except CompressError as error:
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise
             made.append(item)
         _record(plan)
     return made
+
+
+@contextmanager
+def _temporary(run: Path) -> Iterator[None]:
+    """Have all temporary files lie in the run folder, where they go with the run, or when a killed one is started again."""
+    folder, before = run / ".work" / ".temporary", os.environ.get("TMPDIR")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = None
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(run: Path) -> None:
+    """Remove what a killed run left half-written."""
+    artifact.sweep(run)
+    for half in halves(run / _RECORD):
+        half.unlink()
 
 
 def take_part() -> None:
@@ -170,4 +196,4 @@ def _record(plan: Plan) -> None:
                 "content": made.manifest.digest,
                 "parts": dict(made.manifest.parts),
             }
-    write_json(plan.loaded.folder / "lock.json", used)
+    write_json(plan.loaded.folder / _RECORD, used)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compress import interruption
 from compress.errors import CompressError, InputError
 from compress.files import flush, inside, read_json, sha256, text_digest, write_json
 
@@ -95,20 +96,26 @@ def create(folder: Path, stage: str, parts: Mapping[str, str], fingerprint: str)
     draft.folder.mkdir(parents=True)
     try:
         yield draft
-        files = {
-            str(path.relative_to(draft.folder).as_posix()): {"size": path.stat().st_size, "sha256": sha256(path)}
-            for path in sorted(draft.folder.rglob("*"))
-            if path.is_file()
-        }
-        if not files:
-            raise CompressError(f"{stage} made no files.")
-        manifest = Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3))
-        for name in files:
-            flush(draft.folder / name)
-        write_json(draft.folder / MANIFEST, asdict(manifest))
-        _replace(draft.folder, folder)
+        with interruption.deferred():  # what is done is kept
+            _seal(draft, folder, stage, parts, fingerprint)
     finally:
         shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def _seal(draft: Draft, home: Path, stage: str, parts: Mapping[str, str], fingerprint: str) -> None:
+    """Write the manifest of what was made, and put it in its place."""
+    files = {
+        str(path.relative_to(draft.folder).as_posix()): {"size": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(draft.folder.rglob("*"))
+        if path.is_file()
+    }
+    if not files:
+        raise CompressError(f"{stage} made no files.")
+    manifest = Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3))
+    for name in files:
+        flush(draft.folder / name)
+    write_json(draft.folder / MANIFEST, asdict(manifest))
+    _replace(draft.folder, home)
 
 
 def sweep(run: Path) -> None:
