@@ -50,18 +50,14 @@ def doctor(
 def _examined(asked: Path, repair: bool) -> int:
     """Name everything broken in a run folder that nobody holds, and remove it if that is asked for."""
     from compress.config import pipeline
-    from compress.store import lock
-    from compress.store import repair as store
+    from compress.store.repair import examine
 
     run = asked if asked.is_dir() else pipeline.load(asked).folder
     if not run.is_dir():
         raise InputError(f"{run}: there is no such folder; nothing has run yet.")
-    with lock.held(run):
-        found = store.faults(run)
-        for fault in found:
-            typer.echo(fault.what.removesuffix(".") + ".")
-        if repair:
-            store.repair(run, found)
+    found = examine(run, repair=repair)
+    for fault in found:
+        typer.echo(fault.what.removesuffix(".") + ".")
     count = f"{len(found)} fault{'' if len(found) == 1 else 's'}"
     if not found:
         typer.echo(f"{run}: every file is as it was written.")

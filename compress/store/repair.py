@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compress.errors import InputError
-from compress.store import artifact, seal
+from compress.store import artifact, lock, seal
 
 CACHE = ".cache"
 """Beside the run folders: what all runs of a project share."""
@@ -21,22 +21,31 @@ class Fault(NamedTuple):
     """What goes in a repair: an artifact's folder, or the seal without which nothing that it vouches for is read."""
 
 
-def faults(run: Path) -> list[Fault]:
-    """Everything in a run folder, and in the cache beside it, that is not as it was written; reads every file.
+def examine(run: Path, *, repair: bool) -> list[Fault]:
+    """Everything in a run folder, and in the cache beside it, that is not as it was written; with `repair` it is removed,
+    and nothing else.
 
-    Raises: InputError if the folder is not a run's
+    Raises: InputError if the folder is not a run's; NotAvailable if a run holds it
     """
     if not (run / artifact.LOCK).is_file() and not any((run / name).exists() for name in (".lock", ".work")):
         raise InputError(f"{run}: is no run folder. Give a pipeline file, or the folder of its run: runs/NAME.")
+    with lock.held(run):
+        found = faults(run)
+        if repair:
+            _remove(run, found)
+    return found
+
+
+def faults(run: Path) -> list[Fault]:
+    """What is broken in a run folder and in the cache beside it; reads every file."""
     found = [*_artifacts(run), *_sealed(run / ".work"), *_sealed(run.parent / CACHE)]
-    lock = run / artifact.LOCK
-    if lock.is_file() and (what := seal.fault(lock)):
-        found.append(Fault(what, lock))
+    used = run / artifact.LOCK
+    if used.is_file() and (what := seal.fault(used)):
+        found.append(Fault(what, used))
     return found + [Fault(f"{path} was left behind by a run that was killed", path) for path in artifact.left(run)]
 
 
-def repair(run: Path, found: list[Fault]) -> None:
-    """Remove what is broken, nothing else."""
+def _remove(run: Path, found: list[Fault]) -> None:
     artifact.sweep(run)
     for fault in found:
         if fault.remove.is_dir():
