@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from compress.config import settings
 from compress.report import goal, words
-from compress.report.gate import accuracy, baseline, latency, size, trade
+from compress.report.gate import accuracy, baseline, calibration, fidelity, latency, size, slices, trade
 from compress.report.gate.check import Check, blind, listed
+from compress.report.gate.collapse import collapsed
 from compress.report.record import Record
 from compress.report.variant import TEACHER
 from compress.statistics.evidence import Answer
@@ -19,13 +20,15 @@ _EXIT: dict[Answer, int] = {"pass": 0, "fail": 1, "not comparable": 3}
 class Verdict:
     """The answer to the whole gate, its checks, and notes: what a reader should know that decides nothing.
 
-    `regressions` names the lower precisions that are slower or worse than the plain one of the same runtime, and how.
+    `regressions` names the lower precisions that are slower or worse than the plain one of the same runtime, and how;
+    `collapsed` the models that give every row the same answer.
     """
 
     answer: Answer
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
     regressions: tuple[str, ...] = ()
+    collapsed: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -47,9 +50,10 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The answer, and which lower precisions don't pay."""
+        """The answer, which models have collapsed, and which lower precisions don't pay."""
+        gone = [f"Collapsed: {'; '.join(self.collapsed)}."] if self.collapsed else []
         lost = [f"Slower or worse than plain: {'; '.join(self.regressions)}."] if self.regressions else []
-        return " ".join([self.sentence, *lost])
+        return " ".join([self.sentence, *gone, *lost])
 
 
 def judge(record: Record, gate: settings.Gate, before: Record | None = None) -> Verdict:
@@ -66,7 +70,7 @@ def judge(record: Record, gate: settings.Gate, before: Record | None = None) -> 
     answers = {check.answer for check in checks}
     answer: Answer = "fail" if "fail" in answers else "not comparable" if "not comparable" in answers else "pass"
     notes = dict.fromkeys(one for one in found if isinstance(one, str))
-    return Verdict(answer, checks, tuple(notes), trade.faults(record))
+    return Verdict(answer, checks, tuple(notes), trade.faults(record), collapsed(record))
 
 
 def _parts(record: Record, gate: settings.Gate, before: Record | None) -> Iterator[Check | str]:
@@ -77,8 +81,12 @@ def _parts(record: Record, gate: settings.Gate, before: Record | None) -> Iterat
         if name not in students:
             text = f"The gate names the student {name}, which is not here. Here: {listed(built)}."
             yield blind("students", text, name)
+    comparable = None if before is None or baseline.difference(record, before) else before
     for student in students:
         yield from accuracy.kept(record, gate.accuracy, student)
+        yield from slices.checks(record, gate.slices, student, gate.accuracy.confidence, comparable)
+        yield from fidelity.checks(record, gate.fidelity, student)
+        yield from calibration.checks(record, gate.calibration, student)
         yield from latency.limits(record, gate.latency, student)
         yield from size.limits(record, gate.size, student)
     yield from trade.regressions(record, students)
