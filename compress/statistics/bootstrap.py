@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.statistics.evidence import POWER, Evidence, Limit
+from compress.statistics.evidence import NOTHING, POWER, Evidence, Limit
 
 DRAWS = 2000
 _LOOPED = 400
@@ -64,7 +64,7 @@ class Draws:
         many rows more as it lost. None where nothing may be lost.
         """
         allowed = (1 - limit.keep) * self.other + limit.drop
-        if allowed <= 0:
+        if allowed < NOTHING:
             return None
         row = float((self.owns - limit.keep * self.others).var()) * self.rows
         row *= 1 + 2 * allowed / max(self.apart, 1 / self.rows)

@@ -9,7 +9,7 @@ Answer = Literal["pass", "fail", "not comparable"]
 
 
 class Limit(NamedTuple):
-    """What must be left: the student's metric is at least `keep` times the other model's, less `drop`."""
+    """What must be left: the student's metric is at least `keep` times the other model's, or that less `drop`; not both."""
 
     keep: float = 1.0
     drop: float = 0.0
@@ -36,4 +36,6 @@ class Evidence(NamedTuple):
         return "fail" if taken or self.lost <= error else "not comparable"
 
 
+NOTHING = 1e-6
+"""A loss that counts as none: no number of rows would show that no more is lost."""
 _SLACK = 1e-9  # a limit met exactly must not fail on the last bit of a float

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import sqrt
+from math import copysign, prod, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -98,29 +98,39 @@ def spread(rows: Cells, limit: Limit) -> float:
     Zero:   when no row has a weight
     Source: as `score`; the shares are n / (N (1 + tilt * weight)), and what lacks to one is in the most extreme cell
     """
-    weights = _weights(limit)
-    mean = _mean(rows, limit)
+    (first, second, third), mean = _groups(rows, limit), _mean(rows, limit)
+    weights = (first[1], second[1], third[1])
     end = min(weights) if mean > 0 else max(weights)
     if not end:
-        return sum(count * weight**2 for count, weight in zip(rows, weights, strict=True)) / rows.rows
-    filled = [(count, weight) for count, weight in zip(rows, weights, strict=True) if count]
-    near, far = 0.0, -1 / end
-    for _ in range(_STEPS):
-        tilt = (near + far) / 2
-        rest = sum(count * weight / (1 + tilt * weight) for count, weight in filled)
-        near, far = (tilt, far) if (rest > 0) == (mean > 0) else (near, tilt)
+        return sum(count * weight**2 for count, weight in (first, second, third)) / rows.rows
+    tilt = _tilt(
+        sum(count for count, _ in (first, second, third)) * prod(weights),
+        sum(count * weight * (sum(weights) - weight) for count, weight in (first, second, third)),
+        rows.rows * mean,
+        -1 / end,
+    )
     # the extreme cell's share is whatever makes the mean zero, so that it need not be computed
-    inner = [(count, weight) for count, weight in filled if weight != end]
-    return sum(count * weight * (weight - end) / (1 + near * weight) for count, weight in inner) / rows.rows
+    inner = [(count, weight) for count, weight in (first, second, third) if count and weight != end]
+    return sum(count * weight * (weight - end) / (1 + tilt * weight) for count, weight in inner) / rows.rows
 
 
-def _weights(limit: Limit) -> tuple[float, float, float, float]:
+def _tilt(squared: float, plain: float, constant: float, far: float) -> float:
+    """The root of a quadratic that is next to zero on the way to `far`; `far` if none lies there."""
+    middle = -(plain + copysign(sqrt(max(0.0, plain**2 - 4 * squared * constant)), plain)) / 2
+    roots = [middle / squared if squared else far, constant / middle if middle else far]
+    return min((root for root in roots if 0 <= root / far < 1), key=abs, default=far)
+
+
+def _groups(rows: Cells, limit: Limit) -> tuple[tuple[float, float], ...]:
+    """The counts of the rows of each weight but zero, and that weight."""
     keep, drop = limit
-    return 1 - keep + drop, 1 + drop, drop - keep, drop
+    if keep == 1:
+        return (rows.both + rows.neither, drop), (rows.gained, 1 + drop), (rows.lost, drop - 1)
+    return (rows.both, 1 - keep), (rows.gained, 1.0), (rows.lost, -keep)
 
 
 def _mean(rows: Cells, limit: Limit) -> float:
-    return sum(count * weight for count, weight in zip(rows, _weights(limit), strict=True)) / rows.rows
+    return sum(count * weight for count, weight in _groups(rows, limit)) / rows.rows
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from compress.statistics.evidence import POWER, Limit
+from compress.statistics.evidence import NOTHING, POWER, Limit
 from compress.statistics.paired import Cells, spread
 
 
@@ -23,7 +23,7 @@ def rows_needed(seen: Cells, limit: Limit, confidence: float) -> int | None:
     rows = seen.rows + 2
     right, apart = (both + lost) / rows, (gained + lost) / rows
     allowed = (1 - limit.keep) * right + limit.drop
-    if allowed <= 0:
+    if allowed < NOTHING:
         return None
     return max(_rows(_shares(right, apart, drop), limit, confidence) for drop in (0.0, 2 * allowed))
 

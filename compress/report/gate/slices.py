@@ -12,7 +12,7 @@ from compress.report.gate.judged import absent, judged
 from compress.report.packing import unpack
 from compress.report.record import Record
 from compress.report.variant import Variant
-from compress.statistics.evidence import Answer, Evidence, Limit
+from compress.statistics.evidence import NOTHING, Answer, Evidence, Limit
 from compress.statistics.holm import holm
 from compress.statistics.paired import Cells
 from compress.statistics.rows_needed import rows_needed
@@ -146,7 +146,7 @@ def _check(
 
 def rows_to_pass(drop: float, confidence: float) -> int:
     """The fewest rows at which the same answers as the other model's show that no more is lost than allowed."""
-    return max(1, ceil(NormalDist().inv_cdf(confidence) ** 2 * (1 - drop) / drop - 1e-9))
+    return max(1, ceil(NormalDist().inv_cdf(confidence) ** 2 * (1 - drop) / max(drop, NOTHING) - 1e-9))
 
 
 def _by_length(lengths: Sequence[int], edges: Sequence[int] | None) -> Parting:
