@@ -6,16 +6,20 @@ from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 from compress import units
+from compress.config import settings
 from compress.report import words
-from compress.report.gate.margin import paired
-from compress.report.gate.verdict import Verdict, shape
+from compress.report.gate.latency import clock, shape
+from compress.report.gate.outcomes import outcomes
+from compress.report.gate.verdict import Verdict
 from compress.report.pages.tables import origin
 from compress.report.pages.tables.checks import MARKS, WORDS
-from compress.report.pages.tables.table import NONE, Column, Table, difference, export
+from compress.report.pages.tables.table import NONE, Column, Table, export
 from compress.report.record import Record
 from compress.report.variant import Variant
 
 BEST = "★"
+_SIDE = 0.975  # of an interval of 95 %
+_PLAIN = settings.LatencyGate()
 
 
 class Run(NamedTuple):
@@ -85,14 +89,15 @@ def _accuracy(runs: Sequence[Run]) -> Section:
     ]
 
     def beside(record: Record, variant: Variant, before: Variant) -> str:
-        if not _same_rows(first, record):
+        seen = outcomes(first, variant, before) if _same_rows(first, record) else None
+        if seen is None:
             return ""
-        if metric == "accuracy":
-            return difference(paired(first, variant, before))
-        return f"{variant.metrics[metric] - before.metrics[metric]:+.3f}".replace("-", "−")
+        written = words.points if words.share(metric) else _signed
+        low, high = seen.interval(_SIDE)
+        return f"{written(seen.difference)}; {written(low)} to {written(high)}"
 
-    about = "In brackets the difference from A"
-    about += ", in points with its 95 % interval, paired by row." if metric == "accuracy" else "."
+    unit = ", in points" if words.share(metric) else ""
+    about = f"In brackets the difference from A{unit} and its 95 % interval, paired by row."
     if other:
         about = (
             f"{', '.join(other)}: other test rows or labels than A's, so that no difference is told and none is best."
@@ -119,7 +124,7 @@ def _latency(runs: Sequence[Run]) -> Iterator[Section]:
         return None if cell is None else cell.speedup
 
     about = "How many times as fast as the teacher in PyTorch FP32, timed in the same rounds."
-    if len(set(clocks)) == 1:
+    if not any(clock(first, _PLAIN, run.record) for run in runs):
         seen = _Seen(median, units.milliseconds, _ratio(median), highest=False)
         yield Section(
             f"Median latency {at}", _marked(f"On {named[0]}. In brackets the ratio to A's."), _table(runs, seen)
@@ -173,6 +178,10 @@ def _table(runs: Sequence[Run], seen: _Seen) -> Table:
             rows.append((model, title, *cells))
     columns = (Column("model"), Column("export"), *(Column(letter, numeric=True) for letter in _letters(runs)))
     return Table(columns, tuple(rows), keys=2)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _same_rows(record: Record, other: Record) -> bool:

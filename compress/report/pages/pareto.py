@@ -1,6 +1,6 @@
 """The Pareto line: the models that no other one beats."""
 
-from compress.report.gate.verdict import shape
+from compress.report.gate.latency import shape
 from compress.report.pages.tables.table import export
 from compress.report.record import Record
 from compress.report.variant import Variant

@@ -6,11 +6,12 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from compress.report import words
-from compress.report.gate.verdict import Answer, Verdict
+from compress.report.gate.verdict import Verdict
 from compress.report.pages.comparison import Comparison
 from compress.report.pages.tables import checks, cuts, models
 from compress.report.pages.tables.table import Table
 from compress.report.record import Record
+from compress.statistics.evidence import Answer
 
 _LEFT_TO_THE_PAGES = ("p95", "peak memory")
 """Columns that would not fit 80 characters."""

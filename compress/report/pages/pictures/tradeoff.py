@@ -9,7 +9,7 @@ import altair
 
 from compress import units
 from compress.report import words
-from compress.report.gate.verdict import shape
+from compress.report.gate.latency import shape
 from compress.report.pages import pareto
 from compress.report.pages.pictures import palette, placement
 from compress.report.pages.pictures.drawing import NARROW_PX, Row, chart, draw
@@ -199,7 +199,7 @@ def _place(line: Sequence[Variant], shown: Sequence[Variant], frame: _Frame) -> 
     width, height = len(_LINE) * placement.CHARACTER_PX, placement.LINE_PX
     marks = [placement.around(frame.point(variant, "")) for variant in shown]
     steps = [frame.pixels(*corner) for corner in _corners(line, frame)]
-    rights = [(frame.width, steps[-1][1])]
+    rights = [(float(frame.width), steps[-1][1])]
     rights += [((x + after + width) / 2, y) for (x, y), (after, _) in pairwise(steps) if after - x > width]
     for right, y in rights:
         for top in (y - height - 2, y + 2):

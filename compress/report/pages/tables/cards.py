@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from compress import units
 from compress.report import words
-from compress.report.gate.verdict import Verdict, judged
+from compress.report.gate.judged import judged
+from compress.report.gate.verdict import Verdict
 from compress.report.pages.tables.table import NONE, export, kept
 from compress.report.record import Record
 from compress.report.variant import Variant

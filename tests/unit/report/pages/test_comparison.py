@@ -1,3 +1,5 @@
+import re
+
 import sample
 from tabular import cells
 
@@ -36,9 +38,8 @@ def better():
 
 def test_the_same_rows_are_compared_with_an_interval_and_the_best_is_marked():
     seen = row(sections(REPORT, better())["Accuracy"])
-    assert seen["A"] == "91.83 %"
-    assert seen["B"].startswith("100.00 % (+8.17 ± ")
-    assert seen["B"].endswith(" ★")
+    assert seen["A"] == "89.83 %"
+    assert re.fullmatch(r"100\.00 % \(\+10\.\d\d; \+\d\.\d\d to \+1\d\.\d\d\) ★", seen["B"])
 
 
 def test_other_rows_are_told_and_not_compared():
@@ -89,11 +90,18 @@ def test_a_check_that_turned_is_told():
     assert sections(REPORT, REPORT)["Checks that differ"].about == "None does."
 
 
-def test_another_metric_has_its_difference_without_an_interval():
+def test_another_metric_has_its_interval_from_rows_drawn_anew():
     task = REPORT.task.model_copy(update={"metric": "mcc"})
-    first = changed(metrics={"mcc": 0.5}).model_copy(update={"task": task})
-    second = changed(metrics={"mcc": 0.25}).model_copy(update={"task": task})
-    assert row(sections(first, second)["Matthews correlation"])["B"] == "0.250 (−0.250)"
+    first = changed(metrics={"mcc": 0.88}).model_copy(update={"task": task})
+    second = changed(metrics={"mcc": 1.0}, predictions=REPORT.gold).model_copy(update={"task": task})
+    seen = row(sections(first, second)["Matthews correlation"])["B"]
+    assert re.fullmatch(r"1\.000 \(\+0\.11\d; \+0\.0\d\d to \+0\.1\d\d\) ★", seen)
+
+
+def test_a_metric_that_nobody_knows_has_no_difference():
+    task = REPORT.task.model_copy(update={"metric": "mine"})
+    first = changed(metrics={"mine": 0.5}).model_copy(update={"task": task})
+    assert row(sections(first, first)["Mine"])["B"] == "0.500"
 
 
 def test_many_runs_have_names_of_their_own():

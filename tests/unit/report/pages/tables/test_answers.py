@@ -9,7 +9,7 @@ REPORT = sample.record(rows=60)
 def test_divergence_and_calibration_are_told_with_their_intervals():
     row = cells(answers.table(REPORT))[-1]
     assert row["divergence (nats)"] == "0.011 (0.0088–0.0132)"
-    assert row["calibration error"] == "4.05 % (3.24–4.86)"
+    assert row["calibration error"] == "5.05 % (4.04–6.06)"
 
 
 def test_an_older_report_has_neither():

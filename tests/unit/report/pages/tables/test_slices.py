@@ -1,6 +1,7 @@
 import sample
 from tabular import cells
 
+from compress.config.settings.gate import SliceGate
 from compress.report.packing import pack, unpack
 from compress.report.pages.tables import slices
 
@@ -29,11 +30,16 @@ def test_the_same_answers_move_nothing():
 
 
 def test_the_parts_of_one_kind_hold_every_row_once():
-    found = list(slices.parts(REPORT))
+    found = cells(slices.table(REPORT, REPORT.variants[-1], moved=False))
     for by in ("label", "length", "source"):
-        rows = [row for part in found if part.by == by for row in part.rows]
-        assert sorted(rows) == list(range(600)), by
-    assert sum(part.by == "length" for part in found) == 4
+        assert sum(int(row["rows"]) for row in found if row["by"] == by) == 600, by
+    assert sum(row["by"] == "length" for row in found) == 4
+
+
+def test_lengths_are_parted_as_the_gate_parts_them():
+    gate = REPORT.gate.model_copy(update={"slices": (SliceGate(by="length", edges=(10,)),)})
+    found = cells(slices.table(REPORT.model_copy(update={"gate": gate}), REPORT.variants[-1], moved=False))
+    assert {row["part"] for row in found if row["by"] == "length"} == {"up to 9 tokens", "from 10 tokens"}
 
 
 def test_without_a_teacher_nothing_moved():
