@@ -60,7 +60,7 @@ class ParityError(CompressError):
 
 
 class TrainingFailed(CompressError):
-    """Training met a number it cannot go on from (NaN or infinite loss)."""
+    """A model met a number it cannot go on from (NaN or infinite)."""
 
 
 class Interrupted(CompressError):

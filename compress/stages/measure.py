@@ -19,6 +19,7 @@ from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
 from compress.encoders import checkpoint
 from compress.encoders.families import family_of, stored
+from compress.errors import ParityError
 from compress.files import DESCRIPTION, read_json, write_json
 from compress.report.packing import pack
 from compress.report.record import REFERENCE, TEACHER
@@ -222,13 +223,20 @@ def _answers(candidate: _Candidate, rows: Encoded, task: settings.Task, notify: 
     """The answers to all rows, in their order, each row by itself, with as many threads as the machine has.
 
     In a batch, dynamic quantization makes an answer depend on the rows beside it.
+    Raises: ParityError if a logit is NaN or infinite, which would pass for the first class
     """
     predict = registry.TASKS.load(task.type).predict
     answers = np.zeros(len(rows), np.int64)
     session = candidate.open(len(machine.cores()) or 1)
     try:
         for done, (chosen, feed) in enumerate(feeds(rows, 1), 1):
-            answers[chosen] = predict(session(feed))
+            logits = session(feed)
+            if not np.isfinite(logits).all():
+                raise ParityError(
+                    f"{candidate.id}: answers test row {chosen[0]} (the first is 0) with NaN or infinite logits. Leave this "
+                    "precision out, or try another recipe."
+                )
+            answers[chosen] = predict(logits)
             notify(done, len(rows), "row")
     finally:
         session.close()

@@ -17,6 +17,7 @@ from compress.config.pipeline import load
 from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
+from compress.errors import ParityError
 from compress.files import DESCRIPTION
 from compress.quantization.dynamic import dynamic
 from compress.report import record
@@ -49,6 +50,24 @@ def test_an_int8_answer_does_not_depend_on_the_other_rows(rows: Encoded, candida
 
     assert measure._answers(candidate, rows, TASK, lambda *_news: None).tolist() == answers(1)
     assert answers(8) != answers(1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_do_not_pass_for_the_first_class(
+    value: float, rows: Encoded, candidate: measure._Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def __call__(self, feed: measure.Feed) -> np.ndarray:
+            return np.full((1, 3), value if (feed["input_ids"] == rows[7]["input_ids"][1]).any() else 0.0)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(measure._Candidate, "open", lambda *_: Broken())
+    with pytest.raises(
+        ParityError, match=r"tiny onnxruntime-int8: answers test row \d+ .* with NaN or infinite logits"
+    ):
+        measure._answers(candidate, rows, TASK, lambda *_news: None)
 
 
 def test_every_row_and_every_round_is_told(rows: Encoded, candidate: measure._Candidate) -> None:
