@@ -64,7 +64,7 @@ class NotFinite(CompressError):
 
 
 class TrainingFailed(CompressError):
-    """Training met a number it cannot go on from (NaN or infinite loss)."""
+    """A model met a number it cannot go on from (NaN or infinite)."""
 
 
 class Interrupted(CompressError):
