@@ -13,15 +13,15 @@ import typer
 
 from compress.cli import bench, bundle, check, doctor, gate, init, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
-from compress.run import team
+from compress.run import limits, team
 
 _CLOSED = 141
 """128 + SIGPIPE: what a shell tells of a program whose reader went away."""
 
 app = typer.Typer(
     help="One YAML file in, gated edge models out: fine-tune, distil, prune, export, measure and judge text models.",
-    epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error, "
-    "130 interrupted, 141 nobody reads the output any more.",
+    epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error, or "
+    "the machine gave out (disk, memory, limits), 130 interrupted, 141 nobody reads the output any more.",
     add_completion=False,
     no_args_is_help=True,
     invoke_without_command=True,
@@ -122,6 +122,7 @@ def _told(error: BaseException) -> int:
     """Say what went wrong; gives the exit code."""
     if isinstance(error, KeyboardInterrupt):
         error = Interrupted("interrupted")
+    error = (isinstance(error, Exception) and limits.found(error)) or error
     if isinstance(error, CompressError):
         notes = list(getattr(error, "__notes__", ()))
         if isinstance(error, InputError) and not notes:

@@ -4,13 +4,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
-from compress.errors import CompressError, Interrupted
-from compress.run import team
+from compress.errors import CompressError, Interrupted, MachineLimit
+from compress.run import limits, team
 from compress.run.job import Job
 from compress.run.plan import Item, Plan
 from compress.run.steps import Step
@@ -57,7 +57,7 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     chosen = plan.selected(start, until)
     forced = plan.forced(chosen, start)
     made: list[Item] = []
-    with team.Others() as others, lock.held(plan.loaded.folder):
+    with limits.told(plan.loaded.folder), team.Others() as others, lock.held(plan.loaded.folder):
         artifact.sweep(plan.loaded.folder)
         for position, step in enumerate(chosen):
             if not any(later.trains for later in chosen[position:]):
@@ -67,20 +67,27 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
                 watcher.fresh(step)
                 continue
             try:
-                with watcher.working(step, item.reasons):
+                with limits.told(plan.loaded.folder), watcher.working(step, item.reasons):
                     _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
-                anew = not forced.isdisjoint(
-                    done.step.name for done in made
-                )  # the same `--from` would make these again
-                command = f"The same command with `--from {step.name}`" if anew else "The same command"
-                raise Interrupted(f"stopped in {step.name}. {command} goes on from its last checkpoint.") from error
+                command = _again(step, forced, made)
+                raise Interrupted(
+                    f"stopped in {step.name}. T{command[1:]} goes on from its last checkpoint."
+                ) from error
+            except MachineLimit as error:
+                raise error.stopping(step.name, _again(step, forced, made)) from error
             except CompressError as error:
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise
             made.append(item)
         _record(plan, watcher)
     return made
+
+
+def _again(step: Step, forced: Collection[str], made: Sequence[Item]) -> str:
+    """The command that goes on from a step: the same `--from` would make again what it has made."""
+    anew = any(done.step.name in forced for done in made)
+    return f"the same command with `--from {step.name}`" if anew else "the same command"
 
 
 def take_part() -> None:
