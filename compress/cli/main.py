@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from compress.cli import bench, bundle, check, doctor, gate, init, plan, report, run
+from compress.cli import bench, bundle, check, doctor, gate, init, log, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
 from compress.run import limits, team
 
@@ -35,8 +35,9 @@ for _loud in ("torchao", "torch.utils._pytree"):  # transformers imports torchao
 class _Ended(Exception):
     """A command has ended: with this exit code, or by this error. Typer lets it through; it has ends of its own for others."""
 
-    def __init__(self, end: int | BaseException) -> None:
+    def __init__(self, end: int | BaseException, log_json: object = False) -> None:
         self.end = end
+        self.log_json = bool(log_json)
 
 
 def _exits(command: Callable[..., int]) -> Callable[..., None]:
@@ -48,7 +49,7 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
             end: int | BaseException = command(*arguments, **options)
         except BaseException as error:
             end = error
-        raise _Ended(end)
+        raise _Ended(end, options.get("log_json"))
 
     return exiting
 
@@ -109,20 +110,30 @@ def code(arguments: list[str]) -> int:
     try:
         app(arguments)
     except _Ended as ended:
-        return ended.end if isinstance(ended.end, int) else _told(ended.end)
+        if isinstance(ended.end, int):
+            return ended.end
+        error = _foreseen(ended.end)
+        exit_code = _told(error)
+        if ended.log_json and exit_code != _CLOSED:
+            log.emit("error", error=str(error) or type(error).__name__, exit_code=exit_code)
+        return exit_code
     except SystemExit as exit_:
         # No command ends so: help and wrong options do, and where nobody reads them, typer and rich with 1.
         return _CLOSED if exit_.code == 1 else int(exit_.code or 0)
     except Exception as error:
-        return _told(error)
+        return _told(_foreseen(error))
     return 0
+
+
+def _foreseen(error: BaseException) -> BaseException:
+    """The error as one that this program has words for, if it has."""
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted")
+    return (limits.found(error) if isinstance(error, Exception) else None) or error
 
 
 def _told(error: BaseException) -> int:
     """Say what went wrong; gives the exit code."""
-    if isinstance(error, KeyboardInterrupt):
-        error = Interrupted("interrupted")
-    error = (isinstance(error, Exception) and limits.found(error)) or error
     if isinstance(error, CompressError):
         notes = list(getattr(error, "__notes__", ()))
         if isinstance(error, InputError) and not notes:
