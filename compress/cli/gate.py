@@ -5,14 +5,18 @@ from typing import Annotated
 
 import typer
 
+from compress.cli.options import LogJson
+
 
 def gate(
     source: Annotated[Path, typer.Argument(metavar="REPORT", help="A run folder or a report.json.")],
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="A report that this one may not be worse than.")
     ] = None,
+    log_json: LogJson = False,
 ) -> int:
     """Judge a report by its own limits and against a baseline: exit 0 pass, 1 fail, 3 not comparable."""
+    from compress.cli import log
     from compress.cli.report import baseline_of, locate
     from compress.report import record
     from compress.report.gate import verdict
@@ -21,6 +25,8 @@ def gate(
     judged = verdict.judge(
         loaded, loaded.gate, record.load(locate(baseline)) if baseline else baseline_of(locate(source), loaded.gate)
     )
+    if log_json:
+        return log.verdict(judged, locate(source))
     for check in judged.checks:
         typer.echo(f"{check.answer}: {check.sentence}")
     typer.echo(judged.headline)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from compress.cli.options import Plain
 from compress.errors import InputError
+from compress.store import artifact, seal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +30,7 @@ def report(
         typer.Option("--format", help="How it is written. json-schema, of report.json itself, needs no run."),
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; printed if left out.")] = None,
+    plain: Plain = False,
 ) -> int:
     """Show the report of a run, or those of several side by side."""
     from compress.cli.console import console
@@ -43,12 +46,12 @@ def report(
     elif not sources:
         raise InputError("which report? Give a run folder (runs/NAME) or a report.json.")
     elif format == "terminal" and len(sources) == 1:
-        show(locate(sources[0]), console())
+        show(locate(sources[0]), console(plain))
         return 0
     elif format == "terminal":
         from compress.report.pages import terminal
 
-        console().print(terminal.compared(_compared(sources)), crop=False)
+        console(plain).print(terminal.compared(_compared(sources)), crop=False)
         return 0
     else:
         text = _page(sources, format)
@@ -73,31 +76,27 @@ def _page(sources: Sequence[Path], format: Literal["markdown", "html"]) -> str:
 
     pages = {"markdown": (markdown.render, markdown.compared), "html": (html.render, html.compared)}
     one, several = pages[format]
-    return one(*_judged(sources[0])) if len(sources) == 1 else several(_compared(sources))
+    return one(*judged(locate(sources[0]))) if len(sources) == 1 else several(_compared(sources))
 
 
 def _compared(sources: Sequence[Path]) -> "Comparison":
     from compress.report.pages.comparison import Run, compare
 
-    return compare([Run(str(source), *_judged(source)) for source in sources])
-
-
-def _judged(source: Path) -> "tuple[Record, Verdict]":
-    from compress.report import record
-    from compress.report.gate import verdict
-
-    path = locate(source)
-    loaded = record.load(path)
-    return loaded, verdict.judge(loaded, loaded.gate, baseline_of(path, loaded.gate))
+    return compare([Run(str(source), *judged(locate(source))) for source in sources])
 
 
 def locate(source: Path) -> Path:
     """The report.json of a run folder, of its report folder, or the file itself.
 
-    Raises: InputError if there is none.
+    Raises: InputError if there is none, or if one in a run is not as it was written.
     """
     for path in (source / "report" / "report.json", source / "report.json", source):
         if path.is_file():
+            made = artifact.read(path.parent)
+            facts = made.manifest.files.get(path.name) if made else None
+            damage = seal.damage(path.parent, {path.name: facts}) if facts else None
+            if damage:
+                raise InputError(f"{damage}. `compress run` makes it anew.")
             return path
     raise InputError(f"{source}: no report there. Give a run folder (runs/NAME) or a report.json.")
 
@@ -114,15 +113,21 @@ def baseline_of(report: Path, gate: "Gate") -> "Record | None":
 
 def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
     """Print a report with its verdict, and return the verdict's exit code."""
-    from compress.report import record
-    from compress.report.gate import verdict
     from compress.report.pages import terminal
 
-    loaded = record.load(path)
-    gate = gate or loaded.gate
-    judged = verdict.judge(loaded, gate, baseline_of(path, gate))
-    console.print(terminal.table(loaded, judged), crop=False)
+    loaded, answer = judged(path, gate)
+    console.print(terminal.table(loaded, answer), crop=False)
     page = path.with_name("report.html")
     if page.is_file():
         console.print(f"Report: {page}", markup=False)
-    return judged.exit_code
+    return answer.exit_code
+
+
+def judged(path: Path, gate: "Gate | None" = None) -> "tuple[Record, Verdict]":
+    """A report and the verdict on it, by its own gate if no other is given."""
+    from compress.report import record
+    from compress.report.gate import verdict
+
+    loaded = record.load(path)
+    gate = gate or loaded.gate
+    return loaded, verdict.judge(loaded, gate, baseline_of(path, gate))
