@@ -13,6 +13,9 @@ def run(
     start: From = None,
     until: Until = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run and why.")] = False,
+    no_gate: Annotated[
+        bool, typer.Option("--no-gate", help="Exit with 0 when all is made, and leave the verdict to `compress gate`.")
+    ] = False,
 ) -> int:
     """Run a pipeline: teacher, students, pruning, exports, measurements, report and verdict.
 
@@ -44,4 +47,5 @@ def run(
     if all(step.stage != "report" for step in plan.selected(start, until)):
         watcher.console.print(f"Stopped after {until}, as asked.")
         return 0
-    return show(plan.folder("report") / "report.json", watcher.console, loaded.settings.gate)
+    verdict = show(plan.folder("report") / "report.json", watcher.console, loaded.settings.gate)
+    return 0 if no_gate else verdict
