@@ -9,7 +9,8 @@ from typing import NamedTuple
 from compress.errors import InputError
 from compress.files import flush
 from compress.report import record, words
-from compress.report.gate import verdict
+from compress.report.gate import latency, verdict
+from compress.report.gate.judged import judged
 from compress.report.gate.verdict import Verdict
 from compress.report.pages import markdown, picture
 from compress.report.record import Record
@@ -82,12 +83,12 @@ def _differences(made: Record, before: Variant, after: Variant, same_clock: bool
         scores = [words.score(metric, variant.metrics[metric]) for variant in (before, after)]
         yield f"{words.metric(metric)} {' → '.join(scores)}"
     yield f"size {size(before.size_bytes)} → {size(after.size_bytes)}"
-    cells = [variant.cell(*verdict.shape(made, made.gate.latency)) for variant in (before, after)]
+    cells = [variant.cell(*latency.shape(made, made.gate.latency)) for variant in (before, after)]
     if same_clock and cells[0] and cells[1]:
         yield f"median {milliseconds(cells[0].p50_ms)} → {milliseconds(cells[1].p50_ms)}"
 
 
 def _exports(report: Record) -> dict[tuple[str, str], Variant]:
     students = report.gate.students or report.students
-    found = (variant for student in students for variant in verdict.judged(report, student, None))
+    found = (variant for student in students for variant in judged(report, student, None))
     return {(variant.model, variant.id): variant for variant in found}

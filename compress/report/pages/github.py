@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from compress.report.gate.verdict import Answer, Check, Verdict
+from compress.report.gate.check import Check
+from compress.report.gate.verdict import Verdict
 from compress.report.pages import comment, tables
 from compress.report.record import Record
+from compress.statistics.evidence import Answer
 
 _SHOWN = 10
 """Annotations of one level that GitHub keeps of a step."""

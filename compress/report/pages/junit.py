@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree as XML
 
-from compress.report.gate.verdict import Check, Verdict
+from compress.report.gate.check import Check
+from compress.report.gate.verdict import Verdict
 from compress.report.record import Record
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

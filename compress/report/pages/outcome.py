@@ -4,8 +4,10 @@ import json
 from typing import Any, Final, Literal
 
 from compress.config.group import Closed
-from compress.report.gate.verdict import Answer, Check, Verdict
+from compress.report.gate.check import Check
+from compress.report.gate.verdict import Verdict
 from compress.report.record import Machine, Record, Split
+from compress.statistics.evidence import Answer
 
 VERSION: Final = 1
 

@@ -11,7 +11,7 @@ from compress.config.pipeline import load
 from compress.errors import InputError
 from compress.registry import TARGETS
 from compress.run.plan import Plan
-from compress.store import artifact, fingerprint
+from compress.store import artifact, fingerprint, seal
 from compress.targets.onnxruntime import OnnxRuntime
 
 STEPS = [
@@ -245,7 +245,7 @@ def test_all_code_that_makes_numbers_counts(tmp_path: Path) -> None:
 
 def test_a_damaged_manifest_is_no_artifact(done: Path) -> None:
     path = done / "runs" / "demo" / "teacher" / "manifest.json"
-    path.write_text(path.read_text().replace('"files": {', '"files": [], "seconds_": {'))
+    seal.write(path, {**seal.content(path), "files": []})
     assert states(planned(done))["teacher"] == "run"
     assert reasons(planned(done), "teacher") == (f"damaged: {path}: not a manifest of this program.",)
     path.write_text("{")
@@ -256,7 +256,8 @@ def test_a_damaged_manifest_is_no_artifact(done: Path) -> None:
 
 def test_a_manifest_that_leads_out_of_its_folder_is_damaged(done: Path) -> None:
     path = done / "runs" / "demo" / "teacher" / "manifest.json"
-    path.write_text(path.read_text().replace('"content": {', '"../content": {'))
+    told = seal.content(path)
+    seal.write(path, {**told, "files": {f"../{name}": facts for name, facts in told["files"].items()}})
     assert reasons(planned(done), "teacher")[0].startswith("damaged: ../content: leads out of ")
 
 

@@ -5,7 +5,8 @@ import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.report.gate.verdict import Check, Verdict, judge
+from compress.report.gate.check import Check
+from compress.report.gate.verdict import Verdict, judge
 from compress.report.pages import comment, markdown
 
 RECORD = sample.record()

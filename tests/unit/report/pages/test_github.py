@@ -6,8 +6,10 @@ import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.report.gate.verdict import Answer, Check, Verdict, judge
+from compress.report.gate.check import Check
+from compress.report.gate.verdict import Verdict, judge
 from compress.report.pages import github
+from compress.statistics.evidence import Answer
 
 RECORD = sample.record()
 COMMAND = re.compile(r"::(error|warning|notice)( [a-z]+=[^:,\n\r]*(,[a-z]+=[^:,\n\r]*)*)?::([^\n\r]*)")

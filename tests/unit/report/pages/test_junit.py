@@ -8,8 +8,10 @@ import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.report.gate.verdict import Answer, Check, Verdict, judge
+from compress.report.gate.check import Check
+from compress.report.gate.verdict import Verdict, judge
 from compress.report.pages import junit
+from compress.statistics.evidence import Answer
 
 SUITE = {"id", "name", "package", "timestamp", "hostname", "tests", "failures", "errors", "skipped", "time"}
 RECORD = sample.record()

@@ -4,7 +4,8 @@ import json
 
 import sample
 
-from compress.report.gate.verdict import Check, Verdict, judge
+from compress.report.gate.check import Check
+from compress.report.gate.verdict import Verdict, judge
 from compress.report.pages import outcome
 
 RECORD = sample.record()
