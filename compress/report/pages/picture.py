@@ -15,7 +15,7 @@ import altair
 
 from compress import units
 from compress.report import words
-from compress.report.gate.verdict import shape
+from compress.report.gate.latency import shape
 from compress.report.pages import palette, placement
 from compress.report.pages.tables import export
 from compress.report.record import Record, Stage

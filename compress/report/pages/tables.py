@@ -8,12 +8,15 @@ from typing import NamedTuple
 from compress import units
 from compress.report import goal, words
 from compress.report.gate import trade
+from compress.report.gate.check import Check
+from compress.report.gate.judged import judged
 from compress.report.gate.margin import Margin, margin
-from compress.report.gate.verdict import Answer, Check, Verdict, judged
+from compress.report.gate.verdict import Verdict
 from compress.report.packing import unpack
 from compress.report.record import Record
 from compress.report.structure import Structure
 from compress.report.variant import TEACHER, Cell, Variant
+from compress.statistics.evidence import Answer
 
 NONE = "–"
 MARKS: dict[Answer, str] = {"pass": "✓", "fail": "✗", "not comparable": "?"}

@@ -5,9 +5,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from compress.report.gate.verdict import Answer, Verdict
+from compress.report.gate.verdict import Verdict
 from compress.report.pages import tables
 from compress.report.record import Record
+from compress.statistics.evidence import Answer
 
 _LEFT_TO_THE_PAGES = ("p95", "peak memory")
 """Columns that would not fit 80 characters."""

@@ -25,7 +25,7 @@ def changed(speeds=(2.0, 2.0, 2.0, 2.0), lost=0, of=BASE, **more):
         cell.model_copy(update={"to_plain": Estimate(value=speed, low=speed - 0.05, high=speed + 0.05)})
         for cell, speed in zip(own.latency, speeds, strict=True)
     )
-    fields = {"predictions": pack(answers), "latency": cells, **more}
+    fields = {"predictions": pack(answers), "latency": cells, "max_drop": 0.01, **more}
     variants = [one.model_copy(update=fields) if one is own else one for one in of.variants if one.precision != "fp16"]
     return of.model_copy(update={"variants": tuple(variants)})
 
@@ -44,7 +44,7 @@ def test_faster_as_accurate_and_smaller_is_no_regression():
     assert len(trade.faster) == 4
     assert trade.sentence == (
         "tiny onnxruntime-int8 against onnxruntime-fp32: faster at 1 × 16 (2.00×), 1 × 64 (2.00×), 8 × 16 (2.00×) and "
-        "8 × 64 (2.00×); accuracy +0.00 ± 0.10 points, within 1.00; 25.86 % of the size."
+        "8 × 64 (2.00×); accuracy +0.00 ± 0.19 points, within 1.00; 25.86 % of the size."
     )
 
 
