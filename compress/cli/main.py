@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from compress import interruption
-from compress.cli import bench, bundle, check, doctor, gate, init, log, plan, report, run
+from compress.cli import baseline, bench, bundle, check, doctor, gate, init, log, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
 from compress.run import limits, team
 
@@ -78,6 +78,17 @@ for _command in (
     init.init,
 ):
     app.command()(_exits(_command))
+
+_baselines = typer.Typer(help="Reports that later ones may not be worse than.", no_args_is_help=True)
+_baselines.command()(_exits(baseline.accept))
+
+
+@_baselines.callback()
+def _of_baselines() -> None:
+    """Without it typer would take the one command for the whole group."""
+
+
+app.add_typer(_baselines, name="baseline")
 
 
 def main() -> None:

@@ -86,10 +86,12 @@ def _compared(sources: Sequence[Path]) -> "Comparison":
 
 
 def locate(source: Path) -> Path:
-    """The report.json of a run folder, of its report folder, or the file itself.
+    """The report.json of a run folder, of its report folder, of a pipeline file's run, or the file itself.
 
     Raises: InputError if there is none, or if one in a run is not as it was written.
     """
+    if source.suffix in (".yaml", ".yml") and source.is_file():
+        return _of_pipeline(source)
     for path in (source / "report" / "report.json", source / "report.json", source):
         if path.is_file():
             made = artifact.read(path.parent)
@@ -99,6 +101,17 @@ def locate(source: Path) -> Path:
                 raise InputError(f"{damage}. `compress run` makes it anew.")
             return path
     raise InputError(f"{source}: no report there. Give a run folder (runs/NAME) or a report.json.")
+
+
+def _of_pipeline(file: Path) -> Path:
+    from compress.config.source import read
+    from compress.files import inside
+
+    runs = file.parent / "runs"
+    report = inside(runs, str(read(file).value.get("name"))) / "report" / "report.json"
+    if report.is_file():
+        return report
+    raise InputError(f"{file}: has no report yet, which would be {report}. Run it first: compress run {file}")
 
 
 def baseline_of(report: Path, gate: "Gate") -> "Record | None":
