@@ -62,9 +62,16 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk has no name of its own
         raise
+
+
+def halves(path: Path) -> list[Path]:
+    """What is left of a file's writing where the process was killed meanwhile."""
+    return [half for half in path.parent.glob(f".{path.name}.????????") if half.is_file()]
 
 
 def write_text(path: Path, text: str) -> None:

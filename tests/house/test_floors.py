@@ -10,7 +10,7 @@ import compress
 
 ROOT = Path(compress.__file__).parent
 FLOORS = [
-    {"errors", "units"},
+    {"errors", "interruption", "units"},
     {"files", "registry"},
     {"losses", "importance", "mappings", "metrics", "statistics", "config", "store"},
     {"encoders", "data"},
