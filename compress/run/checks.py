@@ -45,13 +45,13 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
         [
             *_task(draft),
             *_rows(draft, read),
+            *_columns(draft, read, measured),
             *shapes.problems(draft),
             *transfer.problems(draft),
             *vocabulary.problems(draft),
             *unread.problems(draft),
             *exports.problems(draft),
             *_measure(draft),
-            *_columns(draft, read, measured),
             *_gate(draft),
             *_targets(draft),
         ],
@@ -168,6 +168,22 @@ def _rows(draft: Draft, task: Reading | None) -> Iterator[Problem]:
         )
 
 
+def _columns(draft: Draft, task: Reading | None, measure: Measure) -> Iterator[Problem]:
+    """Further columns of the test rows that part them by nothing new."""
+    texts = {task.text: "text", task.text_pair: "text_pair"} if task is not None else {}
+    for index, column in enumerate(measure.columns):
+        where = draft.document.where(("measure", "columns", index))
+        if column in measure.columns[:index]:
+            yield Problem(where, f"`{column}` is listed twice. List each column once.")
+        elif column in ("label", "length"):
+            yield Problem(
+                where,
+                f"`{column}` parts the rows in any case, by their own {column}. Leave it out, or rename the column.",
+            )
+        elif column in texts:
+            yield Problem(where, f"`{column}` is the column of `task.{texts[column]}`. Name one that parts the rows.")
+
+
 def _answers(draft: Draft, task: Reading) -> Iterator[Problem]:
     """What is wrong with files of teachers' answers; those on rows of the Hub are left to the run."""
     given = [draft.part(FurtherTeacher, path) for path in draft.teachers[1:]]
@@ -190,22 +206,6 @@ def _measure(draft: Draft) -> Iterator[Problem]:
                 f"{tokens} is above task.max_length, {task.max_length}: no row is that long. "
                 f"Give at most {task.max_length}.",
             )
-
-
-def _columns(draft: Draft, task: Reading | None, measure: Measure) -> Iterator[Problem]:
-    """Further columns of the test rows that part them by nothing new."""
-    texts = {task.text: "text", task.text_pair: "text_pair"} if task is not None else {}
-    for index, column in enumerate(measure.columns):
-        where = draft.document.where(("measure", "columns", index))
-        if column in measure.columns[:index]:
-            yield Problem(where, f"`{column}` is listed twice. List each column once.")
-        elif column in ("label", "length"):
-            yield Problem(
-                where,
-                f"`{column}` parts the rows in any case, by their own {column}. Leave it out, or rename the column.",
-            )
-        elif column in texts:
-            yield Problem(where, f"`{column}` is the column of `task.{texts[column]}`. Name one that parts the rows.")
 
 
 def _gate(draft: Draft) -> Iterator[Problem]:
