@@ -49,7 +49,7 @@ def arguments(path: Path, *more: str) -> list[str]:
 
 def ended(process: BaseProcess) -> int | None:
     process.start()
-    process.join(120)
+    process.join(300)
     return process.exitcode
 
 
@@ -61,6 +61,7 @@ def undisturbed(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs" / "demo"
 
 
+@pytest.mark.timeout(900)  # half a minute on a machine that does nothing else
 def test_killed_at_the_worst_moments_it_ends_the_same(start: Start, undisturbed: Path, tmp_path: Path) -> None:
     path, run, said = project.write(tmp_path), tmp_path / "runs" / "demo", tmp_path / "said"
     for fatal, skipped in _FATAL:
@@ -121,7 +122,7 @@ def test_of_two_runs_started_at_once_one_says_who_has_the_folder(
     for process in pair:
         process.start()
     for process in pair:
-        process.join(120)
+        process.join(300)
     assert sorted(process.exitcode or 0 for process in pair) == [0, 3]
     winner, loser = sorted(pair, key=lambda process: process.exitcode or 0)
     text = (tmp_path / f"said-{pair.index(loser)}").read_text()
