@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from compress.cli.options import Plain
 from compress.errors import InputError
+from compress.store import artifact, seal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from compress.config.settings import Gate
+    from compress.report.gate.verdict import Verdict
     from compress.report.record import Record
 
 
@@ -22,11 +25,12 @@ def report(
         typer.Option("--format", help="How it is written. json-schema, of report.json itself, needs no run."),
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; printed if left out.")] = None,
+    plain: Plain = False,
 ) -> int:
     """Show the report of a run."""
     from compress.cli.console import console
     from compress.files import write_text
-    from compress.report import record, verdict
+    from compress.report import record
 
     if out is not None and format == "terminal":
         suffixes: dict[str, Literal["markdown", "html"]] = {".md": "markdown", ".html": "html"}
@@ -40,19 +44,18 @@ def report(
     elif source is None:
         raise InputError("which report? Give a run folder (runs/NAME) or a report.json.")
     elif format == "terminal":
-        show(locate(source), console())
+        show(locate(source), console(plain))
         return 0
     else:
-        loaded = record.load(locate(source))
-        judged = verdict.judge(loaded, loaded.gate, baseline_of(locate(source), loaded.gate))
+        loaded, answer = judged(locate(source))
         if format == "markdown":
-            from compress.report import markdown
+            from compress.report.pages import markdown
 
-            text = markdown.render(loaded, judged)
+            text = markdown.render(loaded, answer)
         else:
-            from compress.report import html
+            from compress.report.pages import html
 
-            text = html.render(loaded, judged)
+            text = html.render(loaded, answer)
     if out is None:
         typer.echo(text)
     else:
@@ -61,14 +64,32 @@ def report(
 
 
 def locate(source: Path) -> Path:
-    """The report.json of a run folder, of its report folder, or the file itself.
+    """The report.json of a run folder, of its report folder, of a pipeline file's run, or the file itself.
 
-    Raises: InputError if there is none.
+    Raises: InputError if there is none, or if one in a run is not as it was written.
     """
+    if source.suffix in (".yaml", ".yml") and source.is_file():
+        return _of_pipeline(source)
     for path in (source / "report" / "report.json", source / "report.json", source):
         if path.is_file():
+            made = artifact.read(path.parent)
+            facts = made.manifest.files.get(path.name) if made else None
+            damage = seal.damage(path.parent, {path.name: facts}) if facts else None
+            if damage:
+                raise InputError(f"{damage}. `compress run` makes it anew.")
             return path
     raise InputError(f"{source}: no report there. Give a run folder (runs/NAME) or a report.json.")
+
+
+def _of_pipeline(file: Path) -> Path:
+    from compress.config.source import read
+    from compress.files import inside
+
+    runs = file.parent / "runs"
+    report = inside(runs, str(read(file).value.get("name"))) / "report" / "report.json"
+    if report.is_file():
+        return report
+    raise InputError(f"{file}: has no report yet, which would be {report}. Run it first: compress run {file}")
 
 
 def baseline_of(report: Path, gate: "Gate") -> "Record | None":
@@ -83,13 +104,21 @@ def baseline_of(report: Path, gate: "Gate") -> "Record | None":
 
 def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
     """Print a report with its verdict, and return the verdict's exit code."""
-    from compress.report import record, terminal, verdict
+    from compress.report.pages import terminal
 
-    loaded = record.load(path)
-    gate = gate or loaded.gate
-    judged = verdict.judge(loaded, gate, baseline_of(path, gate))
-    console.print(terminal.table(loaded, judged), crop=False)
+    loaded, answer = judged(path, gate)
+    console.print(terminal.table(loaded, answer), crop=False)
     page = path.with_name("report.html")
     if page.is_file():
         console.print(f"Report: {page}", markup=False)
-    return judged.exit_code
+    return answer.exit_code
+
+
+def judged(path: Path, gate: "Gate | None" = None) -> "tuple[Record, Verdict]":
+    """A report and the verdict on it, by its own gate if no other is given."""
+    from compress.report import record
+    from compress.report.gate import verdict
+
+    loaded = record.load(path)
+    gate = gate or loaded.gate
+    return loaded, verdict.judge(loaded, gate, baseline_of(path, gate))

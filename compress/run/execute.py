@@ -4,19 +4,18 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from compress import interruption
-from compress.errors import CompressError, InputError, Interrupted
-from compress.files import halves, read_json, write_json
-from compress.run import team
+from compress.errors import CompressError, Interrupted, MachineLimit
+from compress.run import limits, team
 from compress.run.job import Job
 from compress.run.plan import Item, Plan
 from compress.run.steps import Step
-from compress.store import artifact, fingerprint, lock
+from compress.store import artifact, fingerprint, lock, seal
 
 # Read by the libraries when they are imported. Threads that spin long for each other make a step 30 times slower where
 # another program wants a core (4 times with this count); uneven layers at many lengths overflow oneDNN's default cache (11.4 ms became 6.0 ms a
@@ -31,7 +30,6 @@ _ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
 }
-_RECORD = "lock.json"
 
 
 class Watcher(Protocol):
@@ -42,6 +40,9 @@ class Watcher(Protocol):
 
     def working(self, step: Step, reasons: Sequence[str]) -> AbstractContextManager[Any]:
         """The step runs while the context is open."""
+
+    def note(self, text: str) -> None:
+        """Something is to be said that belongs to no step."""
 
     def progress(self, done: int, total: int, note: str) -> None:
         """How far the running step is."""
@@ -57,30 +58,30 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     chosen = plan.selected(start, until)
     forced = plan.forced(chosen, start)
     made: list[Item] = []
-    with team.Others() as others, lock.held(plan.loaded.folder), _temporary(plan.loaded.folder):
-        _sweep(plan.loaded.folder)
+    folder = plan.loaded.folder
+    with limits.told(folder), team.Others() as others, lock.held(folder), _temporary(folder):
+        artifact.sweep(folder)
         for position, step in enumerate(chosen):
             if not any(later.trains for later in chosen[position:]):
                 others.dismiss()
-            item = plan.items([step], forced)[0]
+            item = plan.items([step], forced, contents=True)[0]
             if item.state == "fresh":
                 watcher.fresh(step)
                 continue
-            # The same `--from` would make again what was forced and is made by now.
-            anew = f" with `--from {step.name}`" if not forced.isdisjoint(done.step.name for done in made) else ""
-            said = f"stopped in {step.name}. The same command{anew} goes on from its last checkpoint."
+            again = _again(step, forced, made)
+            said = f"stopped in {step.name}. T{again[1:]} goes on from its last checkpoint."
             try:
-                with interruption.says(said):
-                    _intact(plan, step)
-                    with watcher.working(step, item.reasons):
-                        _make(plan, step, watcher, others)
+                with interruption.says(said), limits.told(folder), watcher.working(step, item.reasons):
+                    _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
                 raise Interrupted(said) from error
+            except MachineLimit as error:
+                raise error.stopping(step.name, again) from error
             except CompressError as error:
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise
             made.append(item)
-        _record(plan)
+        _record(plan, watcher)
     return made
 
 
@@ -101,11 +102,10 @@ def _temporary(run: Path) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(run: Path) -> None:
-    """Remove what a killed run left half-written."""
-    artifact.sweep(run)
-    for half in halves(run / _RECORD):
-        half.unlink()
+def _again(step: Step, forced: Collection[str], made: Sequence[Item]) -> str:
+    """The command that goes on from a step: the same `--from` would make again what it has made."""
+    anew = any(done.step.name in forced for done in made)
+    return f"the same command with `--from {step.name}`" if anew else "the same command"
 
 
 def take_part() -> None:
@@ -129,19 +129,10 @@ def _unsaid(_done: int, _total: int, _note: str) -> None:
     """Progress that the first process tells of."""
 
 
-def _intact(plan: Plan, step: Step) -> None:
-    """What a step reads must be what was written, byte for byte."""
-    for name in step.needed:
-        made = plan.artifact(name)
-        damage = made.damage(contents=True) if made else f"{plan.folder(name)} is missing"
-        if damage:
-            raise InputError(f"{damage}. Run again with `--from {name}` to make it anew.")
-
-
 def _make(plan: Plan, step: Step, watcher: Watcher, others: team.Others) -> None:
     parts = plan.parts(step)
     mark = fingerprint.digest(parts)
-    job = _job(plan, step, _work(plan.loaded.folder / ".work" / step.name, mark))
+    job = _job(plan, step, _work(plan.loaded.folder / ".work" / step.name, mark, watcher))
     begun = time.perf_counter()
     with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft:
         with others.training(job) if step.trains else nullcontext():
@@ -167,27 +158,22 @@ def _job(plan: Plan, step: Step, work: Path) -> Job:
     )
 
 
-def _work(folder: Path, mark: str) -> Path:
-    """The folder for half-done work, emptied if it belongs to other settings, inputs or code."""
-    note = folder / "fingerprint.json"
-    if folder.exists() and (not note.is_file() or _noted(note) != mark):
-        shutil.rmtree(folder)
-    if not note.is_file():
+def _work(folder: Path, mark: str, watcher: Watcher) -> Path:
+    """The folder for half-done work, emptied if it belongs to other settings, inputs or code, or to nobody knows what."""
+    note = folder / f"fingerprint{seal.SUFFIX}"
+    told = {"fingerprint": mark}
+    if seal.kept(note, watcher.progress) != told:
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(note, mark)
+        seal.write(note, told)
     return folder
 
 
-def _noted(note: Path) -> Any:
-    try:
-        return read_json(note)
-    except InputError:
-        return None
-
-
-def _record(plan: Plan) -> None:
+def _record(plan: Plan, watcher: Watcher) -> None:
     """Write down what the run used: `lock.json` in the run folder."""
-    used = {}
+    path, used = plan.loaded.folder / artifact.LOCK, {}
+    if path.is_file() and (fault := seal.fault(path)):
+        watcher.note(f"{fault.removesuffix('.')}: written anew.")
     for step in plan.steps:
         made = plan.artifact(step.name)
         if made is not None:
@@ -196,4 +182,4 @@ def _record(plan: Plan) -> None:
                 "content": made.manifest.digest,
                 "parts": dict(made.manifest.parts),
             }
-    write_json(plan.loaded.folder / _RECORD, used)
+    seal.write(path, {"steps": used})

@@ -102,7 +102,7 @@ class _Loop(Trainer):
     def run(self) -> History:
         """Train to the end, from the last complete checkpoint if there is one."""
         with first_alone():
-            found = checkpoints.latest(self.work, self.key)
+            found = checkpoints.latest(self.work, self.key, self.progress.notify)
             if self.args.should_save:
                 checkpoints.keep_only(self.work, found[0] if found else None)
         # Several processes get the signal at different steps, and could not save together.

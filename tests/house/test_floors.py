@@ -12,7 +12,7 @@ ROOT = Path(compress.__file__).parent
 FLOORS = [
     {"errors", "interruption", "units"},
     {"files", "registry"},
-    {"losses", "importance", "mappings", "metrics", "config", "store"},
+    {"losses", "importance", "mappings", "metrics", "statistics", "config", "store"},
     {"encoders", "data"},
     {"training", "pruning", "quantization", "targets", "bench", "report"},
     {"stages"},

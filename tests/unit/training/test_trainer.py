@@ -319,7 +319,7 @@ def test_weights_that_are_no_numbers_are_not_saved(rows: Make, tmp_path: Path) -
         TrainingFailed, match=r"classifier.bias was no number any more after step 4 of 10.*checkpoint-2"
     ):
         trained(module, rows, tmp_path, spoil, checkpoint_steps=2)
-    assert json.loads((tmp_path / "checkpoint-2" / "complete.json").read_text())["progress"]["count"] == 2
+    assert json.loads((tmp_path / "checkpoint-2" / "complete.seal").read_text())["progress"]["count"] == 2
 
 
 def test_label_smoothing(rows: Make, tmp_path: Path) -> None:
