@@ -26,10 +26,10 @@ _SETS = (
 )
 _FATAL = (
     ("checkpoint-4/trainer_state.json", 0),  # half of a checkpoint is there
-    ("checkpoint-6/complete.json", 0),  # all of it but the seal
-    ("checkpoint-4/complete.json", 0),  # the newer one is sealed, the older one about to lose its seal
+    ("checkpoint-6/complete.seal", 0),  # all of it but the seal
+    ("checkpoint-4/complete.seal", 0),  # the newer one is sealed, the older one about to lose its seal
     ("demo/teacher", 0),  # a draft is whole and not yet in its place
-    (".work/distill/small/fingerprint.json", 0),
+    (".work/distill/small/fingerprint.seal", 0),
     (".draft-small-*/manifest.json", 0),
     ("export/small/onnxruntime", 1),
     (".draft-measure-*/measurements.json", 0),
@@ -98,7 +98,7 @@ def test_a_signal_stops_training_with_its_state_saved(
     long = ["--set", "teacher.train.epochs=2000", "--set", "teacher.train.checkpoint_steps=null"]
     process = start(processes.run, arguments(path, *long), said)
     process.start()
-    processes.wait_for(lambda: (work / "fingerprint.json").is_file())
+    processes.wait_for(lambda: (work / "fingerprint.seal").is_file())
     time.sleep(1)
     assert process.pid is not None
     begun = time.monotonic()
