@@ -215,7 +215,10 @@ def damage(run: Path) -> list[str]:
     for folder in artifacts(run):
         made = artifact.read(folder)
         found.append(made.damage(contents=True) if made else f"{folder}: no manifest")
-    found += [seal.fault(path) for path in run.glob(f".work/**/*{seal.SUFFIX}")]
+    for path in run.glob(f".work/**/*{seal.SUFFIX}"):
+        steps = path.relative_to(run / ".work").parents
+        if not any((run / step / artifact.MANIFEST).is_file() for step in steps):  # done: its work is being removed
+            found.append(seal.fault(path))
     found += [seal.fault(path) for path in run.glob(artifact.LOCK)]
     return [what for what in found if what]
 
