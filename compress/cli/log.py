@@ -13,7 +13,7 @@ from compress.cli.pace import Pace
 
 if TYPE_CHECKING:
     from compress.config.settings import Gate
-    from compress.report.verdict import Verdict
+    from compress.report.gate.verdict import Verdict
     from compress.run.plan import Item
     from compress.run.steps import Step
 

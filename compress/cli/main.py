@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from compress.cli import bench, bundle, check, doctor, gate, init, log, plan, report, run
+from compress import interruption
+from compress.cli import baseline, bench, bundle, check, doctor, gate, init, log, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
 from compress.run import limits, team
 
@@ -21,7 +22,7 @@ _CLOSED = 141
 app = typer.Typer(
     help="One YAML file in, gated edge models out: fine-tune, distil, prune, export, measure and judge text models.",
     epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error or "
-    "the machine gave out, 130 interrupted, 141 nobody reads the output any more.",
+    "the machine gave out, 130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.",
     add_completion=False,
     no_args_is_help=True,
     invoke_without_command=True,
@@ -78,6 +79,17 @@ for _command in (
 ):
     app.command()(_exits(_command))
 
+_baselines = typer.Typer(help="Reports that later ones may not be worse than.", no_args_is_help=True)
+_baselines.command()(_exits(baseline.accept))
+
+
+@_baselines.callback()
+def _of_baselines() -> None:
+    """Without it typer would take the one command for the whole group."""
+
+
+app.add_typer(_baselines, name="baseline")
+
 
 def main() -> None:
     """Run the command line; exits with the code of the design.
@@ -85,6 +97,11 @@ def main() -> None:
     A pipe whose reader has gone (`compress plan | head -1`) ends it quietly with 141, as SIGPIPE ends other programs: 1
     would say that the gate failed. The signal itself stays ignored, since a closed socket raises it too.
     """
+    with interruption.heeded():
+        _main()
+
+
+def _main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may not know all of Unicode
@@ -97,8 +114,9 @@ def main() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere, stream.fileno())
-    if team.several():
-        os._exit(ended)  # were Python taken down, a thread of Gloo's that drops its last tensor then would abort
+    # Were Python taken down, a thread of Gloo's that drops its last tensor then would abort; and it would take its time.
+    if team.several() or interruption.asked():
+        os._exit(ended)
     sys.exit(ended)
 
 
@@ -127,13 +145,16 @@ def code(arguments: list[str]) -> int:
 
 def _foreseen(error: BaseException) -> BaseException:
     """The error as one that this program has words for, if it has."""
-    if isinstance(error, KeyboardInterrupt):
-        return Interrupted("interrupted")
+    if isinstance(error, KeyboardInterrupt) or (interruption.asked() and not isinstance(error, Interrupted)):
+        return Interrupted(interruption.words())  # whatever else a library made of it
     return (limits.found(error) if isinstance(error, Exception) else None) or error
 
 
 def _told(error: BaseException) -> int:
     """Say what went wrong; gives the exit code."""
+    if isinstance(error, Interrupted):
+        typer.echo(str(error), err=True)
+        return interruption.exit_code()
     if isinstance(error, CompressError):
         notes = list(getattr(error, "__notes__", ()))
         if isinstance(error, InputError) and not notes:

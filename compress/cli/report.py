@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from compress.config.settings import Gate
+    from compress.report.gate.verdict import Verdict
     from compress.report.record import Record
-    from compress.report.verdict import Verdict
 
 
 def report(
@@ -49,11 +49,11 @@ def report(
     else:
         loaded, answer = judged(locate(source))
         if format == "markdown":
-            from compress.report import markdown
+            from compress.report.pages import markdown
 
             text = markdown.render(loaded, answer)
         else:
-            from compress.report import html
+            from compress.report.pages import html
 
             text = html.render(loaded, answer)
     if out is None:
@@ -64,10 +64,12 @@ def report(
 
 
 def locate(source: Path) -> Path:
-    """The report.json of a run folder, of its report folder, or the file itself.
+    """The report.json of a run folder, of its report folder, of a pipeline file's run, or the file itself.
 
     Raises: InputError if there is none, or if one in a run is not as it was written.
     """
+    if source.suffix in (".yaml", ".yml") and source.is_file():
+        return _of_pipeline(source)
     for path in (source / "report" / "report.json", source / "report.json", source):
         if path.is_file():
             made = artifact.read(path.parent)
@@ -77,6 +79,17 @@ def locate(source: Path) -> Path:
                 raise InputError(f"{damage}. `compress run` makes it anew.")
             return path
     raise InputError(f"{source}: no report there. Give a run folder (runs/NAME) or a report.json.")
+
+
+def _of_pipeline(file: Path) -> Path:
+    from compress.config.source import read
+    from compress.files import inside
+
+    runs = file.parent / "runs"
+    report = inside(runs, str(read(file).value.get("name"))) / "report" / "report.json"
+    if report.is_file():
+        return report
+    raise InputError(f"{file}: has no report yet, which would be {report}. Run it first: compress run {file}")
 
 
 def baseline_of(report: Path, gate: "Gate") -> "Record | None":
@@ -91,7 +104,7 @@ def baseline_of(report: Path, gate: "Gate") -> "Record | None":
 
 def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
     """Print a report with its verdict, and return the verdict's exit code."""
-    from compress.report import terminal
+    from compress.report.pages import terminal
 
     loaded, answer = judged(path, gate)
     console.print(terminal.table(loaded, answer), crop=False)
@@ -103,7 +116,8 @@ def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
 
 def judged(path: Path, gate: "Gate | None" = None) -> "tuple[Record, Verdict]":
     """A report and the verdict on it, by its own gate if no other is given."""
-    from compress.report import record, verdict
+    from compress.report import record
+    from compress.report.gate import verdict
 
     loaded = record.load(path)
     gate = gate or loaded.gate

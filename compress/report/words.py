@@ -33,9 +33,14 @@ def metric(name: str) -> str:
     return _METRICS.get(name, name)
 
 
+def share(name: str) -> bool:
+    """Whether a metric is a share of rows, whose differences are told in points."""
+    return name.startswith(_SHARES)
+
+
 def score(name: str, value: float) -> str:
     """A metric's value: per cent for shares of rows, three digits after the point for coefficients."""
-    return units.percent(value) if name.startswith(_SHARES) else f"{value:.3f}"
+    return units.percent(value) if share(name) else f"{value:.3f}"
 
 
 def times(ratio: float) -> str:

@@ -4,11 +4,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from compress import interruption
 from compress.errors import CompressError, Interrupted, MachineLimit
 from compress.run import limits, team
 from compress.run.job import Job
@@ -57,8 +58,9 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     chosen = plan.selected(start, until)
     forced = plan.forced(chosen, start)
     made: list[Item] = []
-    with limits.told(plan.loaded.folder), team.Others() as others, lock.held(plan.loaded.folder):
-        artifact.sweep(plan.loaded.folder)
+    folder = plan.loaded.folder
+    with limits.told(folder), team.Others() as others, lock.held(folder), _temporary(folder):
+        artifact.sweep(folder)
         for position, step in enumerate(chosen):
             if not any(later.trains for later in chosen[position:]):
                 others.dismiss()
@@ -66,22 +68,38 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
             if item.state == "fresh":
                 watcher.fresh(step)
                 continue
+            again = _again(step, forced, made)
+            said = f"stopped in {step.name}. T{again[1:]} goes on from its last checkpoint."
             try:
-                with limits.told(plan.loaded.folder), watcher.working(step, item.reasons):
+                with interruption.says(said), limits.told(folder), watcher.working(step, item.reasons):
                     _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
-                command = _again(step, forced, made)
-                raise Interrupted(
-                    f"stopped in {step.name}. T{command[1:]} goes on from its last checkpoint."
-                ) from error
+                raise Interrupted(said) from error
             except MachineLimit as error:
-                raise error.stopping(step.name, _again(step, forced, made)) from error
+                raise error.stopping(step.name, again) from error
             except CompressError as error:
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise
             made.append(item)
         _record(plan, watcher)
     return made
+
+
+@contextmanager
+def _temporary(run: Path) -> Iterator[None]:
+    """Have all temporary files lie in the run folder, where they go with the run, or when a killed one is started again."""
+    folder, before = run / ".work" / ".temporary", os.environ.get("TMPDIR")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = None
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _again(step: Step, forced: Collection[str], made: Sequence[Item]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compress import interruption
 from compress.errors import CompressError, InputError
 from compress.files import flush, read_json, text_digest
 from compress.store import seal
@@ -90,15 +91,21 @@ def create(folder: Path, stage: str, parts: Mapping[str, str], fingerprint: str)
     draft.folder.mkdir(parents=True)
     try:
         yield draft
-        files = seal.facts(draft.folder, seal.below(draft.folder))
-        if not files:
-            raise CompressError(f"{stage} made no files.")
-        seal.write(
-            draft.folder / MANIFEST, asdict(Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3)))
-        )
-        _replace(draft.folder, folder)
+        with interruption.deferred():  # what is done is kept
+            _seal(draft, folder, stage, parts, fingerprint)
     finally:
         shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def _seal(draft: Draft, home: Path, stage: str, parts: Mapping[str, str], fingerprint: str) -> None:
+    """Write the manifest of what was made, and put it in its place."""
+    files = seal.facts(draft.folder, seal.below(draft.folder))
+    if not files:
+        raise CompressError(f"{stage} made no files.")
+    seal.write(
+        draft.folder / MANIFEST, asdict(Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3)))
+    )
+    _replace(draft.folder, home)
 
 
 def sweep(run: Path) -> None:

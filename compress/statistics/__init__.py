@@ -1,0 +1,1 @@
+"""How sure a number is: one formula a file, of numbers and arrays alone."""
