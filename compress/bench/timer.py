@@ -95,7 +95,9 @@ def redrawn(samples: Sequence[float], *, turn: int, seed: int) -> NDArray[numpy.
     given = numpy.asarray(samples, numpy.float64).reshape(-1, turn)
     rounds = len(given)
     chosen = numpy.random.default_rng(seed).integers(0, rounds, (_DRAWS, rounds))
-    return numpy.quantile(given[chosen].reshape(_DRAWS, -1), (0.5, 0.95), axis=1)
+    drawn = given[chosen].reshape(_DRAWS, -1)
+    # By i / (n + 1) of n samples: what usual percentiles say of 30 rounds ends below the 95th in a fifth of all sessions.
+    return numpy.quantile(drawn, (0.5, 0.95), axis=1, method="weibull")
 
 
 def interval(drawn: NDArray[numpy.float64]) -> tuple[float, float]:

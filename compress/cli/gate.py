@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compress.cli.options import LogJson
 from compress.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def gate(
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="A report that this one may not be worse than.")
     ] = None,
+    log_json: LogJson = False,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write the verdict as JUnit XML, too.")] = None,
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="Write the report as a comment on a pull request, too.")
@@ -40,6 +42,9 @@ def gate(
         return 0
     if source is None:
         raise InputError("which report? Give a run folder (runs/NAME), a report.json or a pipeline file.")
+    if log_json and github:
+        raise InputError("--log-json and --github: both write to standard output. Ask for one of them.")
+    from compress.cli import log
     from compress.cli.report import baseline_of, locate
     from compress.files import write_json, write_text
     from compress.report import record
@@ -61,6 +66,8 @@ def gate(
         from compress.report.pages import outcome
 
         write_json(json_, outcome.render(loaded, judged, before))
+    if log_json:
+        return log.verdict(judged, path)
     _print(judged, github)
     if github:
         _tell_github(source, loaded, judged)

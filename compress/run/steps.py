@@ -308,7 +308,12 @@ def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
         name="measure",
         stage="measure",
         settings={"task": loaded.settings.task, "measure": loaded.settings.measure},
-        keys={**_TASK, **_at("task", "metric"), **_at("measure"), **_at("seed")},
+        keys={
+            **_TASK,
+            **_at("task", "metric"),
+            **_at("measure", keys=("batch", "sequence", "threads", "rounds")),
+            **_at("seed"),
+        },
         inputs={"teacher": "teacher", "exports": tuple(step.name for step in exports)},
         splits=("train", "validation", "test", *(("unlabelled",) if task.data.unlabelled is not None else ())),
         plugins=(*plugins, *(registry.TARGETS.module(target) for target in {"pytorch", *names})),
@@ -324,6 +329,8 @@ def _report(loaded: Loaded, made: tuple[str, ...], measure: Step) -> Step:
         settings={"pipeline": loaded.settings, "command": loaded.command},
         keys={
             **_at("name"),
+            **_at("task", keys=("text", "text_pair", "label")),
+            **_at("measure", keys=("columns", "shown_rows")),
             **_at("gate"),
             **_at("seed"),
             **_at("teacher", keys=("use", "model")),
@@ -335,4 +342,5 @@ def _report(loaded: Loaded, made: tuple[str, ...], measure: Step) -> Step:
             },
         },
         inputs={"made": made, "measured": measure.name},
+        splits=("test",),
     )

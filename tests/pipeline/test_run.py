@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from compress.report import packing, record, structure
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("finished")
-    assert code(["run", str(project.write(folder))]) == 0
+    path = project.write(folder)
+    path.write_text(project.PIPELINE.replace("rounds: 3", "rounds: 3, columns: [room], shown_rows: 2"))
+    assert code(["run", str(path)]) == 0
     return folder
 
 
@@ -57,6 +60,38 @@ def test_a_run_ends_with_a_report_of_every_variant(finished: Path) -> None:
     assert [stage.name for stage in found.stages][:3] == ["teacher", "distill/small", "prune/small"]
 
 
+def test_the_report_tells_how_sure_its_numbers_are_and_of_single_rows(finished: Path) -> None:
+    found = record.load(finished / "runs" / "demo" / "report" / "report.json")
+    rows = [line.split("\t") for line in (finished / "test.tsv").read_text().splitlines()[1:]]
+    room = found.columns["room"]
+    assert [room.values[place] for place in packing.unpack(room.rows)] == [row[2] for row in rows]
+    assert found.lengths is not None
+    assert all(3 < tokens <= 16 for tokens in packing.unpack(found.lengths))
+    for variant in found.variants:
+        assert variant.divergence is not None
+        assert variant.calibration_error is not None
+        for cell in (*variant.latency, variant.same_rows):
+            assert cell is not None
+            assert cell.p50_interval is not None
+            assert cell.p50_interval.low <= cell.p50_ms <= cell.p50_interval.high
+            assert cell.p95_interval is not None
+            assert cell.speedup_interval is not None
+    reference, exported, *students = found.variants
+    assert reference.divergence is not None
+    assert (reference.divergence.value, reference.divergence.high) == (0, 0)
+    assert exported.divergence is not None
+    assert exported.divergence.high < 1e-6
+    assert all(student.divergence is not None and student.divergence.low > 1e-6 for student in students)
+    teacher, told = packing.unpack(reference.predictions), {shown.row: shown.text for shown in found.rows}
+    assert all(rows[row][1] == text for row, text in told.items())
+    for student in found.students:
+        differ = [
+            any(packing.unpack(variant.predictions)[row] != answer for variant in found.of(student))
+            for row, answer in enumerate(teacher)
+        ]
+        assert min(2, sum(differ)) <= sum(differ[row] for row in told)
+
+
 def test_the_teacher_learns_and_the_fp32_export_agrees_with_it(finished: Path) -> None:
     found = record.load(finished / "runs" / "demo" / "report" / "report.json")
     assert found.variants[0].metrics["accuracy"] >= 0.9
@@ -69,6 +104,49 @@ def test_a_second_run_makes_nothing(finished: Path, capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     assert out.count("up to date") == 9
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_the_log_is_a_line_of_json_an_event(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["run", str(finished / "pipeline.yaml"), "--log-json"]
+    assert code([*command, "--from", "report"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == [*["fresh"] * 8, "begin", "end", "verdict"]
+    assert events[8] | {"time": ""} == {
+        "time": "",
+        "event": "begin",
+        "step": "report",
+        "reasons": ["asked for by --from"],
+    }
+    assert events[9]["seconds"] > 0
+    assert (events[10]["verdict"], events[10]["exit_code"]) == ("pass", 0)
+    assert Path(events[10]["report"]).is_file()
+    assert code(["gate", str(finished / "runs" / "demo"), "--log-json"]) == 0
+    (judged,) = capsys.readouterr().out.splitlines()
+    assert json.loads(judged) | {"time": ""} == events[10] | {"time": ""}
+    assert code([*command, "--dry-run", "--from", "measure"]) == 0
+    planned = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["state"] for event in planned] == [*["fresh"] * 7, "run", "run"]
+
+
+def test_no_escape_code_gets_into_a_pipe(finished: Path) -> None:
+    commands = (
+        ["run", str(finished / "pipeline.yaml"), "--from", "report"],
+        ["run", str(finished / "pipeline.yaml"), "--log-json"],
+        ["plan", str(finished / "pipeline.yaml")],
+        ["report", str(finished / "runs" / "demo")],
+        ["gate", str(finished / "runs" / "demo")],
+        ["doctor", str(finished / "runs" / "demo")],
+    )
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "compress", *command],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color"},
+        )
+        assert done.stdout
+        assert b"\x1b" not in done.stdout + done.stderr
+        assert b"\r" not in done.stdout + done.stderr
 
 
 def test_an_export_folder_answers_without_this_program(finished: Path) -> None:

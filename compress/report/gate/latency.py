@@ -107,7 +107,7 @@ def clock(record: Record, gate: settings.LatencyGate, baseline: Record) -> str:
     """
     there, here = baseline.machine.machine_class, record.machine.machine_class
     if record.measure.threads != baseline.measure.threads:
-        return f"it was measured on {baseline.measure.threads} threads, this on {record.measure.threads}"
+        return f"it was measured on {words.plural(baseline.measure.threads, 'thread', 'threads')}, this on {record.measure.threads}"
     if gate.relative:
         sizes = [one.reference.parameters if one.reference else None for one in (record, baseline)]
         return "" if None not in sizes and sizes[0] == sizes[1] else "its teacher is another one, or none was timed"

@@ -93,6 +93,22 @@ def test_changed_rows_make_their_readers_run(done: Path, split: str, first: str)
     assert next(name for name, state in found.items() if state == "run") == first
 
 
+@pytest.mark.parametrize(
+    ("assignment", "first"),
+    [
+        ("measure.columns=[room]", "report"),
+        ("measure.shown_rows=0", "report"),
+        ("measure.rounds=4", "measure"),
+        ("measure.batch=2", "measure"),
+        ("measure.sequence=4", "measure"),
+        ("measure.threads=2", "measure"),
+    ],
+)
+def test_what_the_report_tells_of_rows_is_not_measured_anew(done: Path, assignment: str, first: str) -> None:
+    found = states(planned(done, assignment))
+    assert next(name for name, state in found.items() if state == "run") == first
+
+
 def test_changed_code_and_versions_are_named(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(done)
     real = fingerprint.code

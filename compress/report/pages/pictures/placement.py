@@ -24,13 +24,16 @@ class Label(NamedTuple):
     far: bool
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
+    """A rectangle in pixels from the top left."""
+
     left: float
     top: float
     right: float
     bottom: float
 
-    def overlap(self, other: "_Box") -> float:
+    def overlap(self, other: "Box") -> float:
+        """The area that is in both."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return wide * high if wide > 0 and high > 0 else 0.0
@@ -38,12 +41,15 @@ class _Box(NamedTuple):
 
 # On which side of its mark a label lies, best first; above and below it may also end where the mark ends.
 _SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
-_RINGS = (4.0, 14.0, 26.0, 40.0)
+_RINGS = (4.0, 14.0, 26.0, 40.0, 56.0, 74.0)
 
 
-def labels(points: Sequence[Point], width: float, height: float) -> list[Label | None]:
-    """A place for each point's label, the first points choosing first; None where there is no free place."""
-    taken = [_Box(p.x - p.radius, p.y - p.radius, p.x + p.radius, p.y + p.radius) for p in points]
+def labels(points: Sequence[Point], width: float, height: float, free_of: Sequence[Box] = ()) -> list[Label | None]:
+    """A place for each point's label, the first points choosing first; None where there is no free place.
+
+    No label covers a box of `free_of`.
+    """
+    taken = [*free_of, *map(around, points)]
     found: list[Label | None] = []
     for point in points:
         place = _free(point, taken, width, height)
@@ -55,14 +61,19 @@ def labels(points: Sequence[Point], width: float, height: float) -> list[Label |
     return found
 
 
-def _free(point: Point, taken: Sequence[_Box], width: float, height: float) -> tuple[_Box, bool] | None:
+def around(point: Point) -> Box:
+    """The box that a mark fills."""
+    return Box(point.x - point.radius, point.y - point.radius, point.x + point.radius, point.y + point.radius)
+
+
+def _free(point: Point, taken: Sequence[Box], width: float, height: float) -> tuple[Box, bool] | None:
     half_width, half_height = len(point.text) * CHARACTER_PX / 2, LINE_PX / 2
     for gap in _RINGS:
         for right, down in _SIDES:
             aside = half_width - point.radius if down else half_width + point.radius + gap
             x = point.x + right * aside
             y = point.y + down * (half_height + point.radius + gap - 2)
-            box = _Box(x - half_width, y - half_height, x + half_width, y + half_height)
+            box = Box(x - half_width, y - half_height, x + half_width, y + half_height)
             inside = box.left >= 0 and box.top >= 0 and box.right <= width and box.bottom <= height
             if inside and not any(box.overlap(other) for other in taken):
                 return box, gap > _RINGS[0]

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.report.pages.placement import CHARACTER_PX, LINE_PX, Point, labels
+from compress.report.pages.pictures.placement import CHARACTER_PX, LINE_PX, Point, labels
 
 WIDTH, HEIGHT = 600.0, 300.0
 POINTS = st.lists(
