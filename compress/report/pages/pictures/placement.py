@@ -47,16 +47,18 @@ _RINGS = (4.0, 14.0, 26.0, 40.0, 56.0, 74.0)
 def labels(points: Sequence[Point], width: float, height: float, free_of: Sequence[Box] = ()) -> list[Label | None]:
     """A place for each point's label, the first points choosing first; None where there is no free place.
 
-    No label covers a box of `free_of`.
+    No label covers a box of `free_of`, nor the line to another one where there is another place.
     """
-    taken = [*free_of, *map(around, points)]
+    taken, texts, leaders = [*free_of, *map(around, points)], list[Box](), list[Box]()
     found: list[Label | None] = []
     for point in points:
-        place = _free(point, taken, width, height)
+        place = _free(point, taken + leaders, texts, width, height) or _free(point, taken, (), width, height)
         found.append(None)
         if place is not None:
             box, far = place
             taken.append(box)
+            texts.append(box)
+            leaders += [_leader(point, box)] if far else []
             found[-1] = Label(box.left, (box.top + box.bottom) / 2, far)
     return found
 
@@ -66,7 +68,17 @@ def around(point: Point) -> Box:
     return Box(point.x - point.radius, point.y - point.radius, point.x + point.radius, point.y + point.radius)
 
 
-def _free(point: Point, taken: Sequence[Box], width: float, height: float) -> tuple[Box, bool] | None:
+def _leader(point: Point, label: Box) -> Box:
+    """What the line from a mark to its label may cover, up to both."""
+    across = sorted((point.x, min(max(point.x, label.left), label.right)))
+    mark = around(point)
+    ends = (label.bottom, mark.top) if label.bottom < point.y else (mark.bottom, label.top)
+    return Box(across[0] - 1, min(ends), across[1] + 1, max(ends))
+
+
+def _free(
+    point: Point, taken: Sequence[Box], texts: Sequence[Box], width: float, height: float
+) -> tuple[Box, bool] | None:
     half_width, half_height = len(point.text) * CHARACTER_PX / 2, LINE_PX / 2
     for gap in _RINGS:
         for right, down in _SIDES:
@@ -75,6 +87,8 @@ def _free(point: Point, taken: Sequence[Box], width: float, height: float) -> tu
             y = point.y + down * (half_height + point.radius + gap - 2)
             box = Box(x - half_width, y - half_height, x + half_width, y + half_height)
             inside = box.left >= 0 and box.top >= 0 and box.right <= width and box.bottom <= height
-            if inside and not any(box.overlap(other) for other in taken):
-                return box, gap > _RINGS[0]
+            far = gap > _RINGS[0]
+            crossing = far and any(_leader(point, box).overlap(other) for other in texts)
+            if inside and not crossing and not any(box.overlap(other) for other in taken):
+                return box, far
     return None
