@@ -19,7 +19,7 @@ def accept(
     """Make a report the baseline: write it into `reports/`, and say what it replaces and how it compares with that."""
     from compress.cli.report import locate
     from compress.report import record
-    from compress.report.pages import tables
+    from compress.report.pages.tables import checks
     from compress.report.words import plural
     from compress.run import baseline
 
@@ -31,13 +31,13 @@ def accept(
     if report.rows:
         typer.echo(f"Left out: the texts of {plural(len(report.rows), 'row', 'rows')} that the report shows.")
     if done.alone.answer != "pass":
-        typer.echo(f"By its own limits: {tables.WORDS[done.alone.answer].lower()}. {done.alone.headline}")
+        typer.echo(f"By its own limits: {checks.WORDS[done.alone.answer].lower()}. {done.alone.headline}")
     if done.replaced and done.against:
         there = f"the baseline of {done.replaced.created}"
         typer.echo(
-            f"Replaced {there}. Against it: {tables.WORDS[done.against.answer].lower()}. {done.against.headline}"
+            f"Replaced {there}. Against it: {checks.WORDS[done.against.answer].lower()}. {done.against.headline}"
         )
-        for check in tables.troubles(done.against):
+        for check in checks.troubles(done.against):
             typer.echo(f"  {check.answer}: {check.sentence}")
         for line in (*done.against.notes, *baseline.changes(done.made, done.replaced)):
             typer.echo(f"  {line}")

@@ -1,6 +1,7 @@
-"""`compress report`: a record as a table, Markdown or one HTML page."""
+"""`compress report`: a record, or several side by side, as tables, Markdown or one HTML page."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
 
     from compress.config.settings import Gate
     from compress.report.gate.verdict import Verdict
+    from compress.report.pages.comparison import Comparison
     from compress.report.record import Record
 
 
 def report(
-    source: Annotated[Path | None, typer.Argument(help="A run folder or a report.json.")] = None,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[REPORT]...", help="Run folders or report.json files; several are compared."),
+    ] = None,
     format: Annotated[
         Literal["terminal", "markdown", "html", "json-schema"],
         typer.Option("--format", help="How it is written. json-schema, of report.json itself, needs no run."),
@@ -27,10 +32,9 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; printed if left out.")] = None,
     plain: Plain = False,
 ) -> int:
-    """Show the report of a run."""
+    """Show the report of a run, or those of several side by side."""
     from compress.cli.console import console
     from compress.files import write_text
-    from compress.report import record
 
     if out is not None and format == "terminal":
         suffixes: dict[str, Literal["markdown", "html"]] = {".md": "markdown", ".html": "html"}
@@ -38,29 +42,47 @@ def report(
             raise InputError(f"--out {out}: name a .md or .html file, or say --format.")
         format = suffixes[out.suffix]
     if format == "json-schema":
-        if source is not None:
-            raise InputError(f"{source}: --format json-schema is of every report. Leave out the run.")
-        text = json.dumps(record.schema(), indent=2)
-    elif source is None:
+        text = _schema(sources)
+    elif not sources:
         raise InputError("which report? Give a run folder (runs/NAME) or a report.json.")
+    elif format == "terminal" and len(sources) == 1:
+        show(locate(sources[0]), console(plain))
+        return 0
     elif format == "terminal":
-        show(locate(source), console(plain))
+        from compress.report.pages import terminal
+
+        console(plain).print(terminal.compared(_compared(sources)), crop=False)
         return 0
     else:
-        loaded, answer = judged(locate(source))
-        if format == "markdown":
-            from compress.report.pages import markdown
-
-            text = markdown.render(loaded, answer)
-        else:
-            from compress.report.pages import html
-
-            text = html.render(loaded, answer)
+        text = _page(sources, format)
     if out is None:
         typer.echo(text)
     else:
         write_text(out, text)
     return 0
+
+
+def _schema(sources: Sequence[Path] | None) -> str:
+    from compress.report import record
+
+    if sources:
+        raise InputError(f"{sources[0]}: --format json-schema is of every report. Leave out the run.")
+    return json.dumps(record.schema(), indent=2)
+
+
+def _page(sources: Sequence[Path], format: Literal["markdown", "html"]) -> str:
+    """The page of one report, or of several side by side."""
+    from compress.report.pages import html, markdown
+
+    pages = {"markdown": (markdown.render, markdown.compared), "html": (html.render, html.compared)}
+    one, several = pages[format]
+    return one(*judged(locate(sources[0]))) if len(sources) == 1 else several(_compared(sources))
+
+
+def _compared(sources: Sequence[Path]) -> "Comparison":
+    from compress.report.pages.comparison import Run, compare
+
+    return compare([Run(str(source), *judged(locate(source))) for source in sources])
 
 
 def locate(source: Path) -> Path:

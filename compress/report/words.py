@@ -1,5 +1,7 @@
 """How models, metrics and ratios are written for people."""
 
+import re
+
 from compress import units
 
 _RUNTIMES = {
@@ -66,3 +68,12 @@ def plural(count: int, one: str, many: str) -> str:
 def points(difference: float) -> str:
     """A difference of two shares in points with its sign: `+0.50`, `−1.17`."""
     return f"{100 * difference:+.2f}".replace("-", "−")
+
+
+_BREAK = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def printable(text: str) -> str:
+    """Text on one line; control characters, those that turn the direction of writing among them, are shown as `�`."""
+    return _CONTROL.sub("\ufffd", _BREAK.sub(" ", text))

@@ -12,7 +12,8 @@ from compress.report import record, words
 from compress.report.gate import latency, verdict
 from compress.report.gate.judged import judged
 from compress.report.gate.verdict import Verdict
-from compress.report.pages import markdown, picture
+from compress.report.pages import markdown
+from compress.report.pages.pictures import tradeoff
 from compress.report.record import Record
 from compress.report.variant import Variant
 from compress.units import milliseconds, size
@@ -57,7 +58,7 @@ def accept(report: Record, folder: Path, name: str | None = None) -> Accepted:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as around:
         drafts = [Path(around, f"{name}{suffix}") for suffix in (".svg", ".md", ".json")]
-        drafts[0].write_text(picture.svg(made), encoding="utf-8")
+        drafts[0].write_text(tradeoff.svg(made), encoding="utf-8")
         drafts[1].write_text(markdown.render(made, alone, drafts[0].name), encoding="utf-8")
         record.save(made, drafts[2])
         for draft in drafts:

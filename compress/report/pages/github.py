@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from compress.report.gate.check import Check
 from compress.report.gate.verdict import Verdict
-from compress.report.pages import comment, tables
+from compress.report.pages import comment
+from compress.report.pages.tables import checks
 from compress.report.record import Record
 from compress.statistics.evidence import Answer
 
@@ -24,7 +25,7 @@ def annotations(verdict: Verdict, places: Mapping[str, str] | None = None) -> It
     `places` says of a check's name where it is asked for, as `file:line`. GitHub keeps ten errors: the tenth says how many more
     there are.
     """
-    troubles = tables.troubles(verdict)
+    troubles = checks.troubles(verdict)
     shown = troubles if len(troubles) <= _SHOWN else troubles[: _SHOWN - 1]
     for check in shown:
         yield _command("error", _title(check), check.sentence, (places or {}).get(check.name, ""))

@@ -52,3 +52,11 @@ def test_names_break_at_their_blanks_first():
     words = printed(sample.record(), width=60).split()
     assert {"runtime", "teacher", "PyTorch", "Runtime"} <= set(words)
     assert not {"PyTorc", "Runtim"} & set(words)
+
+
+def test_nothing_in_a_name_steers_the_terminal():
+    report = sample.record(rows=60)
+    changed = report.variants[-1].model_copy(update={"model": "x\x1b[2J\x9by"})
+    text = printed(report.model_copy(update={"variants": (report.variants[0], changed)}))
+    assert "x\ufffd[2J\ufffdy" in text
+    assert "\x1b" not in text

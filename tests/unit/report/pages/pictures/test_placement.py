@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.report.pages.placement import CHARACTER_PX, LINE_PX, Point, labels
+from compress.report.pages.pictures.placement import CHARACTER_PX, LINE_PX, Box, Point, labels
 
 WIDTH, HEIGHT = 600.0, 300.0
 POINTS = st.lists(
@@ -43,6 +43,20 @@ def test_no_label_covers_another_a_mark_or_the_edge(points):
         assert box[2] <= WIDTH
         assert box[3] <= HEIGHT
         assert not any(overlap(box, other) for other in placed[:number] + marks)
+
+
+def test_the_line_to_a_label_crosses_no_other_where_there_is_another_place():
+    points = [Point(100, 100, 4, "the first of all marks"), Point(150, 116, 4, "next")]
+    hemmed = [Box(0, 108, 140, 125), Box(160, 108, 400, 125), Box(90, 126, 260, 143)]  # left, right and below
+    first, second = labels(points, WIDTH, HEIGHT, hemmed)
+    assert (first.x, first.y) == (108.0, 100.0)
+    assert second.y == 151.0  # not above, beyond the first one's label
+
+
+def test_what_shall_stay_free_stays_free():
+    beside = Box(104, 90, 300, 110)
+    (label,) = labels([Point(100, 100, 4, "tiny")], WIDTH, HEIGHT, [beside])
+    assert label.x + 4 * CHARACTER_PX <= 104
 
 
 def test_a_lone_label_stands_to_the_right_of_its_mark():

@@ -5,8 +5,7 @@ import pytest
 import sample
 
 from compress.config.settings import Gate, LatencyGate
-from compress.report.pages import palette, picture
-from compress.report.structure import Layer, Structure
+from compress.report.pages.pictures import curves, layers, palette, tradeoff
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +15,7 @@ def report():
 
 @pytest.fixture(scope="module")
 def drawn(report):
-    return picture.svg(report)
+    return tradeoff.svg(report)
 
 
 def texts(drawn):
@@ -40,20 +39,46 @@ def test_the_picture_is_a_whole_svg_that_needs_nothing(drawn):
 def test_every_variant_is_named_where_it_stands(report, drawn):
     written = texts(drawn)
     assert "tiny INT8, 4.56 MB" in written
-    assert sum(text.split(",")[0] in {"teacher FP32", "small INT8", "tiny FP16"} for text in written) == 4
+    names = [text.split(",")[0] for text in written]
+    assert {"teacher PyTorch FP32", "teacher FP32", "small PyTorch FP32", "small INT8", "tiny FP16"} <= set(names)
     assert "gate: keep 97.00 %" in written
 
 
+def test_several_targets_are_named_beside_the_marks(report):
+    other = [one.model_copy(update={"runtime": "openvino"}) for one in report.variants if one.precision == "int8"]
+    written = texts(tradeoff.svg(report.model_copy(update={"variants": (*report.variants, *other)}), width=1000))
+    names = {text.split(",")[0] for text in written}
+    assert {"tiny ONNX Runtime INT8", "tiny OpenVINO INT8"} <= names
+
+
+@pytest.mark.parametrize("width", [356, 760])
+def test_no_name_of_a_legend_is_cut(report, width):
+    recipe = "a_recipe_of_quantization_with_a_name"
+    several = tuple(
+        one.model_copy(update={"recipe": recipe, "runtime": "onnxruntime-mobile"}) for one in report.variants
+    )
+    drawn = tradeoff.svg(report.model_copy(update={"variants": (*report.variants, *several)}), width=width)
+    assert f"ONNX Runtime Mobile INT8 ({recipe})" in texts(drawn) or width < 600
+    assert {"ONNX Runtime FP32", "PyTorch FP32"} <= set(texts(drawn))
+    wide = float(re.search('<svg[^>]* width="([0-9.]+)"', drawn)[1])
+    assert wide <= 1.15 * width
+
+
+def test_the_pareto_line_is_drawn_and_named(report, drawn):
+    assert "Pareto line" in texts(drawn)
+    assert "On the Pareto line, fastest first: tiny ONNX Runtime INT8, " in drawn.split(">", 1)[0]
+
+
 def test_each_export_has_a_mark_of_its_own(report):
-    assert len(picture._SHAPES) == len(set(picture._SHAPES))
+    assert len(tradeoff._SHAPES) == len(set(tradeoff._SHAPES))
     legend = {"PyTorch FP32", "ONNX Runtime FP32", "ONNX Runtime FP16", "ONNX Runtime INT8", "teacher", "small", "tiny"}
     for width in (1000, 356):
-        assert legend <= set(texts(picture.tradeoff(report, width=width)))
+        assert legend <= set(texts(tradeoff.tradeoff(report, width=width)))
 
 
 def test_every_colour_has_a_dark_counterpart(report, drawn):
     style, rest = drawn.split("</style>")
-    more = picture.curves(report) + picture.structure(report.structures["tiny"])
+    more = curves.curves(report) + layers.layers(report.structures["tiny"])
     used = set(re.findall(r'(?:fill|stroke)="([^"]*)"', rest + more)) - {"none", "transparent"}
     assert used <= set(palette.DARK)
     for colour in used:
@@ -84,43 +109,21 @@ def contrast(one, other):
 
 def test_names_from_outside_stay_text(report):
     nasty = report.variants[-1].model_copy(update={"model": "<script>x</script>"})
-    drawn = picture.svg(report.model_copy(update={"variants": (report.variants[0], nasty)}))
+    drawn = tradeoff.svg(report.model_copy(update={"variants": (report.variants[0], nasty)}))
     assert "<script" not in drawn
     assert any("<script>x</script>" in text for text in texts(drawn))
 
 
 def test_nothing_timed_is_no_picture(report):
     bare = tuple(variant.model_copy(update={"latency": ()}) for variant in report.variants)
-    assert picture.svg(report.model_copy(update={"variants": bare})) == ""
-    assert picture.curves(report.model_copy(update={"stages": ()})) == ""
+    assert tradeoff.svg(report.model_copy(update={"variants": bare})) == ""
+    assert curves.curves(report.model_copy(update={"stages": ()})) == ""
 
 
 def test_a_gate_on_the_median_is_drawn(report):
     gated = report.model_copy(update={"gate": Gate(latency=LatencyGate(p50_ms=5))})
-    assert "gate: 5.00 ms" in texts(picture.svg(gated))
+    assert "gate: 5.00 ms" in texts(tradeoff.svg(gated))
 
 
 def test_one_variant_alone_can_be_drawn(report):
-    assert "teacher FP32, 90.9 MB" in texts(picture.svg(report.model_copy(update={"variants": report.variants[:1]})))
-
-
-@pytest.mark.parametrize("width", [356, 1000])
-def test_each_layer_says_what_is_left(report, width):
-    drawn = picture.structure(report.structures["small"], width=width).replace("<svg", "<svg xmlns='x'", 1)
-    written = texts(drawn)
-    assert "attention heads: 62 of 72 left" in written
-    assert {"layer 1", "9 of 12", "760 of 1\u202f536"} <= set(written)
-    gone = Structure(layers=(Layer(heads=0, neurons=0),), of=Layer(heads=0, neurons=0))
-    assert picture.structure(gone, width=width)
-
-
-def test_each_stage_that_trained_has_its_curve(report):
-    written = texts(picture.curves(report))
-    assert [name for name in written if "/" in name or name == "teacher"] == [
-        "teacher",
-        "distill/small",
-        "distill/tiny",
-        "prune/small",
-        "prune/tiny",
-    ]
-    assert written.count("validation accuracy") == written.count("training loss") == 5
+    assert "teacher FP32, 90.9 MB" in texts(tradeoff.svg(report.model_copy(update={"variants": report.variants[:1]})))
