@@ -92,6 +92,22 @@ def _rows(gold: list[int], answered: Mapping[tuple, list[int]]) -> dict[str, obj
     }
 
 
+def older(report: Record) -> Record:
+    """A report as the first version of the format has it: without intervals and without what is told of the rows."""
+    fields = {"p50_interval": None, "p95_interval": None, "speedup_interval": None}
+    variants = tuple(
+        variant.model_copy(
+            update={
+                "divergence": None,
+                "calibration_error": None,
+                "latency": tuple(cell.model_copy(update=fields) for cell in variant.latency),
+            }
+        )
+        for variant in report.variants
+    )
+    return report.model_copy(update={"variants": variants, "lengths": None, "columns": {}, "rows": ()})
+
+
 def _answers(gold: list[int], wrong: float, hard: list[int], generator: random.Random) -> list[int]:
     """Answers with a share wrong; every model errs first on the same hard rows, mostly by taking a label for the next."""
     answers = list(gold)

@@ -21,8 +21,8 @@ _CLOSED = 141
 
 app = typer.Typer(
     help="One YAML file in, gated edge models out: fine-tune, distil, prune, export, measure and judge text models.",
-    epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error, or "
-    "the machine gave out (disk, memory, limits), 130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.",
+    epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error or "
+    "the machine gave out, 130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.",
     add_completion=False,
     no_args_is_help=True,
     invoke_without_command=True,

@@ -11,6 +11,7 @@ from compress.statistics.mcnemar import mcnemar
 
 _NORMAL = NormalDist()
 _STEPS = 48  # halvings of a bracket: as far as floats tell
+_LEAST = 1e-12  # a weight that counts as none: all may be lost
 
 
 class Cells(NamedTuple):
@@ -101,7 +102,7 @@ def spread(rows: Cells, limit: Limit) -> float:
     (first, second, third), mean = _groups(rows, limit), _mean(rows, limit)
     weights = (first[1], second[1], third[1])
     end = min(weights) if mean > 0 else max(weights)
-    if not end:
+    if abs(end) < _LEAST:
         return sum(count * weight**2 for count, weight in (first, second, third)) / rows.rows
     tilt = _tilt(
         sum(count for count, _ in (first, second, third)) * prod(weights),

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from compress.config import settings
 from compress.report import words
-from compress.report.gate.check import Check, Seen, blind, listed
+from compress.report.gate.check import Check, blind, listed
 from compress.report.gate.judged import absent, judged, pairs
 from compress.report.gate.outcomes import needed, outcomes
 from compress.report.record import Record
 from compress.report.variant import Variant
+from compress.statistics.estimate import Estimate
 from compress.statistics.evidence import Evidence, Limit
 from compress.statistics.paired import Cells
 from compress.units import percent
@@ -37,7 +38,7 @@ def kept(record: Record, gate: settings.AccuracyGate, student: str) -> Iterator[
             f"({words.score(metric, seen.own)} of {words.score(metric, seen.other)}), {_gap(metric, seen, gate)}; "
             f"asked: at least {percent(gate.keep)}"
         )
-        ratio = Seen(seen.own / seen.other, *seen.ratio_interval(gate.confidence))
+        ratio = Estimate(seen.own / seen.other, *seen.ratio_interval(gate.confidence))
         yield _check(name, variant, (ratio, gate.keep), (seen, limit), gate, text)
 
 
@@ -58,7 +59,7 @@ def against(record: Record, gate: settings.AccuracyGate, baseline: Record, stude
             f"allowed: a drop of {_units(metric, gate.max_drop)}"
         )
         low, high = seen.interval(gate.confidence)
-        drop = Seen(seen.other - seen.own, -high, -low)
+        drop = Estimate(seen.other - seen.own, -high, -low)
         yield _check(name, pair[0], (drop, gate.max_drop), (seen, limit), gate, text)
 
 
@@ -78,7 +79,7 @@ def _compared(record: Record, variant: Variant, other: Variant | None, whose: st
 def _check(
     name: str,
     variant: Variant,
-    number: tuple[Seen, float],
+    number: tuple[Estimate, float],
     test: "tuple[Cells | Draws, Limit]",
     gate: settings.AccuracyGate,
     text: str,

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from compress.config import settings
-from compress.report.gate.check import Check, Seen, blind, judged_by
+from compress.report.gate.check import Check, blind, judged_by
 from compress.report.gate.judged import absent, judged
 from compress.report.record import Record
+from compress.statistics.estimate import Estimate
 from compress.units import percent
 
 
@@ -25,4 +26,4 @@ def checks(record: Record, gate: settings.CalibrationGate, student: str) -> Iter
             f"{student} {variant.id} has an expected calibration error of {percent(seen.value)} ({percent(seen.low)} to "
             f"{percent(seen.high)} with 95 % confidence); asked: at most {percent(gate.ece)}."
         )
-        yield judged_by(name, variant, Seen(seen.value, seen.low, seen.high), gate.ece, text, most=True)
+        yield judged_by(name, variant, Estimate(seen.value, seen.low, seen.high), gate.ece, text, most=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from compress.report.variant import Variant
+from compress.statistics.estimate import Estimate
 from compress.statistics.evidence import Answer
 
 _SLACK = 1e-9  # a limit met exactly must not fail on the last bit of a float
@@ -35,15 +35,7 @@ class Check:
     """Test rows that would be needed to see the allowed drop."""
 
 
-class Seen(NamedTuple):
-    """A number and its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def judged_by(name: str, variant: Variant, seen: Seen, limit: float, sentence: str, *, most: bool) -> Check:
+def judged_by(name: str, variant: Variant, seen: Estimate, limit: float, sentence: str, *, most: bool) -> Check:
     """A check of a number with its interval: `most` says that the limit is the largest allowed, else the smallest.
 
     An interval beyond the limit fails, one within it passes; where the limit lies inside, nobody can tell.
@@ -55,9 +47,9 @@ def judged_by(name: str, variant: Variant, seen: Seen, limit: float, sentence: s
     return Check(name, variant.model, variant.id, seen.value, limit, answer, sentence, seen.low, seen.high)
 
 
-def exactly(value: float) -> Seen:
+def exactly(value: float) -> Estimate:
     """A number taken as it is."""
-    return Seen(value, value, value)
+    return Estimate(value, value, value)
 
 
 def blind(name: str, sentence: str, student: str = "", variant: str = "") -> Check:

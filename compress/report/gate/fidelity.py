@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from compress.config import settings
 from compress.report import words
-from compress.report.gate.check import Check, Seen, blind, judged_by
+from compress.report.gate.check import Check, blind, judged_by
 from compress.report.gate.judged import absent, judged
 from compress.report.record import Record
 from compress.report.variant import Variant
+from compress.statistics.estimate import Estimate
 from compress.statistics.share_interval import share_interval
 from compress.units import percent
 
@@ -34,7 +35,7 @@ def _agreement(record: Record, variant: Variant, limit: float) -> Check:
         f"{variant.model} {variant.id} answers {percent(variant.agreement)} of {words.plural(rows, 'row', 'rows')} as the "
         f"teacher does ({percent(low)} to {percent(high)} with 95 % confidence); asked: at least {percent(limit)}."
     )
-    return judged_by(name, variant, Seen(variant.agreement, low, high), limit, text, most=False)
+    return judged_by(name, variant, Estimate(variant.agreement, low, high), limit, text, most=False)
 
 
 def _divergence(variant: Variant, limit: float) -> Check:
@@ -46,4 +47,4 @@ def _divergence(variant: Variant, limit: float) -> Check:
         f"{variant.model} {variant.id} lies {seen.value:.4f} nats from the teacher ({seen.low:.4f} to {seen.high:.4f} "
         f"with 95 % confidence); asked: at most {limit:.4g}."
     )
-    return judged_by(name, variant, Seen(seen.value, seen.low, seen.high), limit, text, most=True)
+    return judged_by(name, variant, Estimate(seen.value, seen.low, seen.high), limit, text, most=True)

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from compress.config import settings
 from compress.report import words
-from compress.report.gate.check import Check, Seen, blind, exactly, judged_by, listed
+from compress.report.gate.check import Check, blind, exactly, judged_by, listed
 from compress.report.gate.judged import absent, judged, pairs
 from compress.report.record import Record
 from compress.report.variant import Cell, Interval, Variant
+from compress.statistics.estimate import Estimate
 from compress.statistics.ratio_interval import ratio_interval
 from compress.units import milliseconds
 
@@ -123,23 +124,23 @@ def _sure(check: Check) -> Iterator[Check | str]:
         yield "Latency is judged as measured, without the noise of its rounds, where a report has no intervals."
 
 
-def _estimate(value: float, interval: Interval | None) -> Seen:
+def _estimate(value: float, interval: Interval | None) -> Estimate:
     """A number with its interval, which older reports lack; a time of nothing is no time."""
     if interval is None:
         return exactly(value)
-    return Seen(value, min(value, max(interval.low, value / 1000)), max(value, interval.high))
+    return Estimate(value, min(value, max(interval.low, value / 1000)), max(value, interval.high))
 
 
-def _ratio(top: Seen, bottom: Seen) -> Seen:
+def _ratio(top: Estimate, bottom: Estimate) -> Estimate:
     low, high = ratio_interval(top, bottom)
-    return Seen(top.value / bottom.value, low, high)
+    return Estimate(top.value / bottom.value, low, high)
 
 
-def _times(seen: Seen) -> str:
+def _times(seen: Estimate) -> str:
     return f", {words.times(seen.value)} of it{_span(seen)}" if seen.low < seen.high else ""
 
 
-def _span(seen: Seen) -> str:
+def _span(seen: Estimate) -> str:
     return "" if seen.low == seen.high else f" ({seen.low:.2f} to {seen.high:.2f})"
 
 

@@ -165,3 +165,11 @@ def test_rows_are_counted_by_who_is_right():
 def test_whatever_is_lost_is_within_all():
     assert Cells(0, 0, 10, 0).test(Limit(drop=1)).answer(0.5) == "pass"
     assert Cells(0, 0, 10, 0).test(Limit(keep=0)).answer(0.5) == "pass"
+
+
+@pytest.mark.parametrize(
+    "limit", [Limit(drop=1e-300), Limit(keep=1e-309), Limit(keep=1 - 1e-16), Limit(drop=1 - 1e-16)]
+)
+@pytest.mark.parametrize("counts", [(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (90, 2, 3, 5)])
+def test_limits_at_the_edge_of_floats_are_judged(counts, limit):
+    assert Cells(*counts).test(limit).answer(0.95) in RANK

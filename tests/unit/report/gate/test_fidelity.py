@@ -5,7 +5,7 @@ from compress.config.settings import CalibrationGate, FidelityGate, Gate
 from compress.report.gate.verdict import judge
 from compress.report.variant import Estimate
 
-BASE = sample.record(rows=1000)
+BASE = sample.older(sample.record(rows=1000))
 TINY = ("tiny", "onnxruntime-int8")
 
 

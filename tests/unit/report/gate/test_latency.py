@@ -5,7 +5,7 @@ from compress.config.settings import Gate, LatencyGate
 from compress.report.gate.verdict import judge
 from compress.report.variant import Interval
 
-BASE = sample.record(rows=40)
+BASE = sample.older(sample.record(rows=40))
 TINY = ("tiny", "onnxruntime-int8")
 OLD = "Latency is judged as measured, without the noise of its rounds, where a report has no intervals."
 

@@ -8,7 +8,7 @@ from compress.report.packing import pack, unpack
 from compress.report.record import Column
 
 ROWS = 800
-BASE = sample.record(rows=ROWS)
+BASE = sample.older(sample.record(rows=ROWS))
 TINY = ("tiny", "onnxruntime-int8")
 
 
