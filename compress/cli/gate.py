@@ -15,12 +15,13 @@ def gate(
     """Judge a report by its own limits and against a baseline: exit 0 pass, 1 fail, 3 not comparable."""
     from compress.cli.report import baseline_of, locate
     from compress.report import record, verdict
+    from compress.units import printable
 
     loaded = record.load(locate(source))
     judged = verdict.judge(
         loaded, loaded.gate, record.load(locate(baseline)) if baseline else baseline_of(locate(source), loaded.gate)
     )
     for check in judged.checks:
-        typer.echo(f"{check.answer}: {check.sentence}")
-    typer.echo(judged.headline)
+        typer.echo(printable(f"{check.answer}: {check.sentence}"))
+    typer.echo(printable(judged.headline))
     return judged.exit_code

@@ -14,6 +14,7 @@ import typer
 from compress.cli import bench, bundle, check, doctor, gate, init, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
 from compress.run import team
+from compress.units import printable
 
 _CLOSED = 141
 """128 + SIGPIPE: what a shell tells of a program whose reader went away."""
@@ -127,12 +128,12 @@ def _told(error: BaseException) -> int:
         if isinstance(error, InputError) and not notes:
             count = len(error.problems)
             notes = [f"{count} error{'s' if count > 1 else ''}, nothing was run."]
-        typer.echo("\n".join([str(error), *notes]), err=True)
+        typer.echo(printable("\n".join([str(error), *notes])), err=True)
         return error.exit_code
     if isinstance(error, BrokenPipeError) and _unread():
         return _CLOSED
     if isinstance(error, OSError) and error.filename is not None:
-        typer.echo(f"{error.filename}: {error.strerror}.", err=True)
+        typer.echo(printable(f"{error.filename}: {error.strerror}."), err=True)
         return 2
     traceback.print_exception(error)
     if not isinstance(error, OSError):

@@ -27,6 +27,7 @@ def report(
     from compress.cli.console import console
     from compress.files import write_text
     from compress.report import record, verdict
+    from compress.units import printable
 
     if out is not None and format == "terminal":
         suffixes: dict[str, Literal["markdown", "html"]] = {".md": "markdown", ".html": "html"}
@@ -54,7 +55,7 @@ def report(
 
             text = html.render(loaded, judged)
     if out is None:
-        typer.echo(text)
+        typer.echo(printable(text))
     else:
         write_text(out, text)
     return 0
