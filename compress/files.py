@@ -17,6 +17,9 @@ from compress.errors import InputError
 DESCRIPTION = "export.json"
 """In an exported folder, the file that says what was built, and how each file is opened."""
 
+PREPROCESS = "preprocess.json"
+"""Beside it, the file that says how texts become inputs; see `Target.predict`."""
+
 _JSON_LIMIT_BYTES = 200_000_000
 """The largest JSON that the program makes or takes, tokenizers and reports, is a tenth of it."""
 
@@ -136,7 +139,10 @@ def inside(folder: Path, name: str) -> Path:
 
     Raises: InputError if the name leads out of the folder (`..`, an absolute path, a link).
     """
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself; a NUL in the name
+        raise InputError(f"{name!r}: no name of a file inside of {folder}: {error}.") from error
     if not path.is_relative_to(folder.resolve()):
         raise InputError(f"{name}: leads out of {folder}. Give a name inside it.")
     return path

@@ -11,6 +11,7 @@ import numpy as np
 
 from compress.bench import timer
 from compress.errors import InputError, NotAvailable, Problem
+from compress.files import DESCRIPTION
 from compress.registry import TARGETS
 
 if TYPE_CHECKING:
@@ -79,6 +80,12 @@ def _opened(models: Sequence[Model], threads: int, opened: ExitStack) -> list[An
             session = target.open(model.file, model.settings, threads=threads)
         except InputError as error:
             problems += error.problems
+            continue
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            if not model.settings:
+                raise
+            said = f"cannot be opened with the settings that its {DESCRIPTION} tells: {type(error).__name__}: {error}"
+            problems.append(Problem(str(model.file), said))
             continue
         opened.callback(session.close)
         sessions.append(session)

@@ -17,7 +17,7 @@ from compress.files import opened
 
 KeyPath = tuple[str | int, ...]
 _SIZE_LIMIT_BYTES = 1_000_000
-_NODE_LIMIT = 20_000
+_NODE_LIMIT = 10_000
 _DEPTH_LIMIT = 40
 _TOO_MANY = "too many or too deeply nested values (aliases count each time)."
 

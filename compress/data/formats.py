@@ -154,7 +154,9 @@ def _text(path: Path) -> tuple[str, list[Wrong]]:
     """A file's text without a byte-order mark, and the lines that are not UTF-8; those are read as well as can be."""
     data, long = _bytes(path)
     if long:
-        return "", [(long, f"the line is longer than {_LINE_LIMIT_BYTES // 10**6} MB. Is the file damaged, or not text?")]
+        return "", [
+            (long, f"the line is longer than {_LINE_LIMIT_BYTES // 10**6} MB. Is the file damaged, or not text?")
+        ]
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "", [(1, "the file is UTF-16. Save it as UTF-8.")]
     data = data.removeprefix(b"\xef\xbb\xbf")

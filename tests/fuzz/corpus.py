@@ -46,8 +46,15 @@ TEXTS: Mapping[str, bytes] = {
     "deep JSON": b'{"a":' * 100_000,
     "deep JSON, closed": b'{"record_version":1,"a":' + b"[" * 90_000 + b"]" * 90_000 + b"}",
     "many keys": "".join(f"k{key}: {key}\n" for key in range(60_000)).encode(),
-    "many wrong keys": "".join(f"key{key}: {key}\n" for key in range(9_000)).encode(),
-    "many students": b"students:\n" + "".join(f"  s{key}: {{use: x}}\n" for key in range(4_000)).encode(),
+    "many wrong keys": "".join(f"key{key}: {key}\n" for key in range(4_500)).encode(),
+    "many students": b"students:\n" + "".join(f"  s{key}: {{use: x}}\n" for key in range(3_000)).encode(),
+    "many good students": b"students:\n" + "".join(f"  s{key}: {{use: tinybert-4}}\n" for key in range(3_000)).encode(),
+    "many exports": b"export:\n" + b"  - {target: onnxruntime, precision: [fp32]}\n" * 1500,
+    "many phases": (
+        b"students:\n  a:\n    use: tinybert-4\n    distill:\n      phases:\n"
+        + b"      - {losses: {soft_label: 1}, epochs: 1}\n" * 1200
+    ),
+    "many labels": b"task:\n  labels:\n" + "".join(f"    - l{label}\n" for label in range(9_000)).encode(),
     "many values": b"a: [" + b"1," * 400_000 + b"1]",
     "a long scalar": b"a: " + b"x" * 900_000,
     "a long number": b"a: " + b"9" * 400_000,

@@ -144,7 +144,8 @@ def opened(random: Random, folder: Path) -> Case:
             about = _harm(random, path, flipped)
             return Case(["bench", str(path), *quick], (path.name,), about)
         harmed = folder / "export.json"
-        file = {"file": "model.onnx", "precision": "fp32", "settings": {}, "size_bytes": 9}
+        file = {"file": "model.onnx", "precision": "fp32", "settings": {}, "size_bytes": 9, "batch": 1}
+        file |= {"recipe": None, "asked": True}
         harmed.write_text(json.dumps({"target": "onnxruntime", "parameters": 9, "files": [file]}), encoding="utf-8")
         about = _harm(random, harmed, spoiled_json)
         return Case(["bench", str(folder), *quick], (harmed.name, "model.onnx", folder.name), about)
@@ -158,7 +159,9 @@ def opened(random: Random, folder: Path) -> Case:
 def started(random: Random, folder: Path) -> Case:
     """A pipeline whose student has weights of its own, in a folder whose files are harmed."""
     path = project.write(folder)
-    text = path.read_text(encoding="utf-8").replace("    use: thin\n", "    model: {folder: own}\n    distill: {losses: {soft_label: 1}}\n")
+    text = path.read_text(encoding="utf-8").replace(
+        "    use: thin\n", "    model: {folder: own}\n    distill: {losses: {soft_label: 1}}\n"
+    )
     path.write_text(text, encoding="utf-8")
     (folder / "own").mkdir()
     for name, content in _checkpoint().items():
@@ -293,4 +296,6 @@ def _graph() -> bytes:
     inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])]
     graph = helper.make_graph(nodes, "table", inputs, outputs, [table])
-    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
+    return bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    )

@@ -22,7 +22,25 @@ TOKENS = (
 """Scalars that break readers, or mean something else than they look like."""
 
 VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2, 65536, 2**31, 2**63, 2**64, 10**400, 1e308, -0.0, 0.5, float("nan"), float("inf")),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2,
+        65536,
+        2**31,
+        2**63,
+        2**64,
+        10**400,
+        1e308,
+        -0.0,
+        0.5,
+        float("nan"),
+        float("inf"),
+    ),
     *("", " ", "x", "x" * 100_000, "\0", "\x1b[2J", "\ud800", "é", "../../x", "/dev/zero", "/etc/passwd", "<b>", "1"),
     *([], {}, [[]], [None], [{}], {"": ""}, {"a": None}, [1, "1"], {"file": "x"}),
 )
