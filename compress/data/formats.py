@@ -20,6 +20,7 @@ Wrong = tuple[int | None, str]
 """What is wrong with a line; with no line number, with the whole file."""
 
 
+_COLUMNS_COMPARED = 1000
 _LINE_LIMIT_BYTES = 10_000_000
 """A line of twice this is always refused; the tokens of a text are a few thousand."""
 
@@ -111,7 +112,7 @@ def _lines(path: Path, wanted: Wanted) -> Table:
 def absent(key: str, column: str, found: Iterable[str]) -> str:
     """The sentence for a column that is not there."""
     names = list(found)
-    near = get_close_matches(column, names, n=1)
+    near = get_close_matches(column, names[:_COLUMNS_COMPARED], n=1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     return f"no column `{column}`; there is {_listed(names)}.{hint} `task.{key}` names it."
 

@@ -12,14 +12,14 @@ from typing import Any
 import project
 import pyarrow
 import sample
-from fuzz import corpus
-from fuzz.harness import Case
-from fuzz.mutations import TOKENS, changed, flipped, spoiled, spoiled_json
 from pyarrow import parquet
 
 from compress.files import sha256, write_json
 from compress.store import artifact
 from compress.store.artifact import MANIFEST, Manifest
+from fuzz import corpus
+from fuzz.harness import Case
+from fuzz.mutations import TOKENS, changed, flipped, spoiled, spoiled_json
 
 Kind = Callable[[Random, Path], Case]
 """Fills an empty folder; gives the command to be run and the places that an error may name."""
@@ -157,11 +157,9 @@ def opened(random: Random, folder: Path) -> Case:
 
 
 def started(random: Random, folder: Path) -> Case:
-    """A pipeline whose student has weights of its own, in a folder whose files are harmed."""
+    """A pipeline whose teacher has weights in a folder whose files are harmed."""
     path = project.write(folder)
-    text = path.read_text(encoding="utf-8").replace(
-        "    use: thin\n", "    model: {folder: own}\n    distill: {losses: {soft_label: 1}}\n"
-    )
+    text = path.read_text(encoding="utf-8").replace("  use: own\n", "  use: own\n  model: {folder: own}\n")
     path.write_text(text, encoding="utf-8")
     (folder / "own").mkdir()
     for name, content in _checkpoint().items():
@@ -278,7 +276,7 @@ def _checkpoint() -> dict[str, bytes]:
     from compress.encoders import checkpoint
 
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(tiny.model(layers=1, hidden=8, heads=2, intermediate=8), Path(folder))
+        checkpoint.save(tiny.model(), Path(folder))
         tiny.tokenizer(Path(folder))
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
