@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compress.bench import timer
+from compress.encoders import external
 from compress.errors import InputError, NotAvailable, Problem
 from compress.files import DESCRIPTION
 from compress.registry import TARGETS
@@ -77,6 +78,8 @@ def _opened(models: Sequence[Model], threads: int, opened: ExitStack) -> list[An
         if reason := target.unavailable() or target.unrunnable(precision):
             raise NotAvailable(f"{model.file}: cannot be run here: {reason}")
         try:
+            if model.file.suffix == ".onnx":
+                external.check(model.file)
             session = target.open(model.file, model.settings, threads=threads)
         except InputError as error:
             problems += error.problems
