@@ -47,7 +47,7 @@ from compress.encoders.widths import Shape, shape_of
 from compress.errors import CompressError, UnknownName
 from compress.files import read_json
 from compress.registry import TARGETS
-from compress.report.margin import Margin, between
+from compress.report.gate.margin import Margin, between
 from compress.stages import export
 from compress.stages.context import Context
 from compress.stages.material import tokenizer_of

@@ -59,8 +59,12 @@ class ParityError(CompressError):
     """An exported model does not answer as its PyTorch source does."""
 
 
+class NotFinite(CompressError):
+    """A model answers with NaN or infinite numbers."""
+
+
 class TrainingFailed(CompressError):
-    """Training met a number it cannot go on from (NaN or infinite loss)."""
+    """A model met a number it cannot go on from (NaN or infinite)."""
 
 
 class Interrupted(CompressError):

@@ -94,6 +94,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
+def halves(path: Path) -> list[Path]:
+    """What is left of a file's writing where the process was killed meanwhile."""
+    return [half for half in path.parent.glob(f".{path.name}.????????") if half.is_file()]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) as `write_bytes` does."""
     write_bytes(path, text.encode())

@@ -65,11 +65,12 @@ _SAYINGS = {
 
 def rows(number: int, first: int = 0) -> str:
     """A TSV of so many rows."""
-    lines = ["label\ttext"]
+    lines = ["label\ttext\troom"]
     for index in range(first, first + number):
         label = ("light", "music")[index % 2]
-        saying = _SAYINGS[label][index // 2 % 2].format(_ROOMS[index // 4 % len(_ROOMS)])
-        lines.append(f"{label}\t{saying} {_FILLERS[index % len(_FILLERS)]}")
+        room = _ROOMS[index // 4 % len(_ROOMS)]
+        saying = _SAYINGS[label][index // 2 % 2].format(room)
+        lines.append(f"{label}\t{saying} {_FILLERS[index % len(_FILLERS)]}\t{room}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,25 +1,16 @@
 """A made-up report for the tests of everything that reads one: a teacher and two students in three precisions."""
 
 import random
+from collections.abc import Mapping
 
 from compress.config import settings
 from compress.report.packing import pack
-from compress.report.record import (
-    Cell,
-    Data,
-    Epoch,
-    Machine,
-    Parity,
-    Ratio,
-    Record,
-    Split,
-    Stage,
-    Task,
-    Variant,
-)
+from compress.report.record import Column, Data, Epoch, Machine, Record, Row, Split, Stage, Task
 from compress.report.structure import Layer, Removed, Structure
+from compress.report.variant import Cell, Estimate, Interval, Parity, Variant
 
 LABELS = ("alarm", "calendar", "lights", "music", "news", "shopping", "timer", "weather")
+SOURCES = ("app", "speaker", "watch")
 SHAPES = ((1, 16), (1, 64), (8, 16), (8, 64))
 _COST = (1.0, 3.4, 6.9, 27.0)
 # model, runtime, precision, share wrong, parameters, bytes, ms at the first shape, memory
@@ -66,7 +57,7 @@ def record(*, rows: int = 600, seed: int = 7, **changes: object) -> Record:
             validation=Split(rows=400, sha256="22" * 32),
             test=Split(rows=rows, sha256="33" * 32),
         ),
-        "measure": settings.Measure(),
+        "measure": settings.Measure(columns=("source",)),
         "gate": settings.Gate(
             accuracy=settings.AccuracyGate(keep=0.97),
             latency=settings.LatencyGate(p95_ms=3, speedup=3),
@@ -74,6 +65,7 @@ def record(*, rows: int = 600, seed: int = 7, **changes: object) -> Record:
         ),
         "stages": _stages(),
         "gold": pack(gold),
+        **_rows(gold, answered),
         "variants": tuple(_variant(row, gold, answered[row[:3]], teacher) for row in _ROWS),
         "structures": {
             "small": _structure(
@@ -83,6 +75,21 @@ def record(*, rows: int = 600, seed: int = 7, **changes: object) -> Record:
         },
     }
     return Record.model_validate({**fields, **changes})
+
+
+def _rows(gold: list[int], answered: Mapping[tuple, list[int]]) -> dict[str, object]:
+    """What is told of the rows: tokens, where they come from, and those in words that teacher and student answer otherwise."""
+    generator = random.Random(11)
+    teacher = answered["teacher", "pytorch", "fp32"]
+    differ = [row for row in range(len(gold)) if any(answers[row] != teacher[row] for answers in answered.values())]
+    return {
+        "lengths": pack(generator.randint(4, 24) for _ in gold),
+        "columns": {"source": Column(values=SOURCES, rows=pack(generator.randrange(len(SOURCES)) for _ in gold))},
+        "rows": tuple(
+            Row(row=row, text=f"{LABELS[gold[row]]} {generator.choice(('please', 'at six', 'in the hall'))} {row}")
+            for row in sorted(generator.sample(differ, min(20, len(differ))))
+        ),
+    }
 
 
 def _answers(gold: list[int], wrong: float, hard: list[int], generator: random.Random) -> list[int]:
@@ -111,6 +118,8 @@ def _variant(row: tuple, gold: list[int], answers: list[int], teacher: list[int]
         metrics={"accuracy": sum(map(int.__eq__, gold, answers)) / len(gold), "f1_macro": 0.93},
         predictions=pack(answers),
         agreement=sum(map(int.__eq__, answers, teacher)) / len(gold),
+        divergence=_about({"fp32": 0.004, "fp16": 0.004, "int8": 0.011}[precision] if model != "teacher" else 1e-9),
+        calibration_error=_about(row[3] / 2),
         parity=None
         if runtime == "pytorch"
         else Parity(max_abs=3.2 * lossy, mean_abs=lossy, agreement=0.995, rows=128, tolerance=0.5),
@@ -121,6 +130,10 @@ def _variant(row: tuple, gold: list[int], answers: list[int], teacher: list[int]
         same_rows=cell(1, None, first_ms * 1.2, 8.49 * 1.2),
         peak_memory_bytes=int(memory),
     )
+
+
+def _about(value: float) -> Estimate:
+    return Estimate(value=value, low=0.8 * value, high=1.2 * value)
 
 
 def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float, plain_ms: float | None = None) -> Cell:
@@ -137,7 +150,10 @@ def cell(batch: int, sequence: int | None, p50_ms: float, reference_ms: float, p
         rows_per_s=1000 * batch / p50_ms,
         samples=150,
         speedup=reference_ms / p50_ms,
-        to_plain=None if beside is None else Ratio(value=beside, low=0.98 * beside, high=1.02 * beside),
+        p50_interval=Interval(low=p50_ms * 0.98, high=p50_ms * 1.02),
+        p95_interval=Interval(low=p50_ms * 1.07, high=p50_ms * 1.19),
+        speedup_interval=Interval(low=0.97 * reference_ms / p50_ms, high=1.03 * reference_ms / p50_ms),
+        to_plain=None if beside is None else Estimate(value=beside, low=0.98 * beside, high=1.02 * beside),
     )
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from time import perf_counter_ns
 
 import numpy
+from numpy.typing import NDArray
 
 from compress.bench.machine import cores
+from compress.statistics.estimate import Estimate
 
 Call = Callable[[], object]
 Notify = Callable[[int, int, str], None]
@@ -81,18 +83,36 @@ def _turn(call: Call, settle: int, repeat: int, clock: Clock) -> list[float]:
     return times
 
 
-def ratio(before: Sequence[float], after: Sequence[float], *, turn: int, seed: int) -> tuple[float, float, float]:
+def redrawn(samples: Sequence[float], *, turn: int, seed: int) -> NDArray[numpy.float64]:
+    """The medians and the 95th percentiles of samples whose rounds, `turn` samples each, are drawn anew (Efron 1979).
+
+    One seed draws the same rounds for all that were timed together: a slow spell of the machine meets all of them, so that the
+    ratio of two medians of one draw is that of one session.
+
+    Shapes: samples (rounds * turn,), in the order of the rounds -> (2, 1000)
+    Units:  milliseconds
+    """
+    given = numpy.asarray(samples, numpy.float64).reshape(-1, turn)
+    rounds = len(given)
+    chosen = numpy.random.default_rng(seed).integers(0, rounds, (_DRAWS, rounds))
+    drawn = given[chosen].reshape(_DRAWS, -1)
+    # By i / (n + 1) of n samples: what usual percentiles say of 30 rounds ends below the 95th in a fifth of all sessions.
+    return numpy.quantile(drawn, (0.5, 0.95), axis=1, method="weibull")
+
+
+def interval(drawn: NDArray[numpy.float64]) -> tuple[float, float]:
+    """The 95 % interval of a number that was computed of each draw: (draws,) -> its ends."""
+    low, high = numpy.quantile(drawn, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def ratio(before: Sequence[float], after: Sequence[float], *, turn: int, seed: int) -> Estimate:
     """How many times faster the second is: the ratio of the medians, and its 95 % interval over the rounds.
 
-    Both hold `turn` samples a round, in the same order of rounds, and rounds are drawn anew (Efron 1979), those of both
-    together: a slow spell of the machine meets both.
+    Both hold `turn` samples a round, in the same order of rounds, see `redrawn`.
     """
-    one, other = (numpy.asarray(times).reshape(-1, turn) for times in (before, after))
-    rounds = len(one)
-    drawn = numpy.random.default_rng(seed).integers(0, rounds, (_DRAWS, rounds))
-    ratios = [numpy.median(one[chosen]) / numpy.median(other[chosen]) for chosen in drawn]
-    low, high = numpy.quantile(ratios, (0.025, 0.975))
-    return float(numpy.median(one) / numpy.median(other)), float(low), float(high)
+    one, other = (redrawn(times, turn=turn, seed=seed)[0] for times in (before, after))
+    return Estimate(speedup(before, after), *interval(one / other))
 
 
 @contextmanager

@@ -1,8 +1,13 @@
-"""`compress doctor`: what is installed, what this machine is, which targets work here and why the others do not."""
+"""`compress doctor`: what is installed and works on this machine, or what is broken in a run folder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compress.errors import InputError
 
 if TYPE_CHECKING:
     from compress.targets import Target
@@ -22,7 +27,48 @@ _EXTRAS = ("tensorrt", "tensorrt-rtx", "openvino", "nncf", "executorch", "coreml
 """Packages that are not installed unless asked for."""
 
 
-def doctor() -> int:
+def doctor(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="A pipeline, or its run folder: look for broken files there.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Remove what is broken, so that the next run makes it anew.")
+    ] = False,
+) -> int:
+    """Say what is installed and which targets work here; of a run, which files are not as they were written.
+
+    Every file is read and compared with its digest, as `compress run` does with what it does not make anew. Exits 2 if
+    something is broken; with --repair 0, once it is removed.
+    """
+    if run is not None:
+        return _examined(run, repair)
+    if repair:
+        raise InputError("--repair: which run? Give a pipeline, or a run folder: runs/NAME.")
+    return _machine()
+
+
+def _examined(asked: Path, repair: bool) -> int:
+    """Name everything broken in a run folder that nobody holds, and remove it if that is asked for."""
+    from compress.config import pipeline
+    from compress.store.repair import examine
+
+    run = asked if asked.is_dir() else pipeline.load(asked).folder
+    if not run.is_dir():
+        raise InputError(f"{run}: there is no such folder; nothing has run yet.")
+    found = examine(run, repair=repair)
+    for fault in found:
+        typer.echo(fault.what.removesuffix(".") + ".")
+    count = f"{len(found)} fault{'' if len(found) == 1 else 's'}"
+    if not found:
+        typer.echo(f"{run}: every file is as it was written.")
+    elif repair:
+        typer.echo(f"{count}, removed. `compress run` makes anew what it needs.")
+    else:
+        typer.echo(f"{count}. `compress doctor {asked} --repair` removes what is broken; `compress run` makes it anew.")
+    return 2 if found and not repair else 0
+
+
+def _machine() -> int:
     """Say what is installed, what this machine is, and which targets work here."""
     from rich.table import Table
     from rich.text import Text

@@ -14,7 +14,8 @@ def gate(
 ) -> int:
     """Judge a report by its own limits and against a baseline: exit 0 pass, 1 fail, 3 not comparable."""
     from compress.cli.report import baseline_of, locate
-    from compress.report import record, verdict
+    from compress.report import record
+    from compress.report.gate import verdict
     from compress.units import printable
 
     loaded = record.load(locate(source))

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from compress import interruption
 from compress.cli import bench, bundle, check, doctor, gate, init, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
 from compress.run import team
@@ -22,7 +23,7 @@ _CLOSED = 141
 app = typer.Typer(
     help="One YAML file in, gated edge models out: fine-tune, distil, prune, export, measure and judge text models.",
     epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error, "
-    "130 interrupted, 141 nobody reads the output any more.",
+    "130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.",
     add_completion=False,
     no_args_is_help=True,
     invoke_without_command=True,
@@ -85,6 +86,11 @@ def main() -> None:
     A pipe whose reader has gone (`compress plan | head -1`) ends it quietly with 141, as SIGPIPE ends other programs: 1
     would say that the gate failed. The signal itself stays ignored, since a closed socket raises it too.
     """
+    with interruption.heeded():
+        _main()
+
+
+def _main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may not know all of Unicode
@@ -97,8 +103,9 @@ def main() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere, stream.fileno())
-    if team.several():
-        os._exit(ended)  # were Python taken down, a thread of Gloo's that drops its last tensor then would abort
+    # Were Python taken down, a thread of Gloo's that drops its last tensor then would abort; and it would take its time.
+    if team.several() or interruption.asked():
+        os._exit(ended)
     sys.exit(ended)
 
 
@@ -121,8 +128,11 @@ def code(arguments: list[str]) -> int:
 
 def _told(error: BaseException) -> int:
     """Say what went wrong; gives the exit code."""
-    if isinstance(error, KeyboardInterrupt):
-        error = Interrupted("interrupted")
+    if isinstance(error, KeyboardInterrupt) or (interruption.asked() and not isinstance(error, Interrupted)):
+        error = Interrupted(interruption.words())  # whatever else a library made of it
+    if isinstance(error, Interrupted):
+        typer.echo(str(error), err=True)
+        return interruption.exit_code()
     if isinstance(error, CompressError):
         notes = list(getattr(error, "__notes__", ()))
         if isinstance(error, InputError) and not notes:

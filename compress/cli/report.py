@@ -26,7 +26,8 @@ def report(
     """Show the report of a run."""
     from compress.cli.console import console
     from compress.files import write_text
-    from compress.report import record, verdict
+    from compress.report import record
+    from compress.report.gate import verdict
     from compress.units import printable
 
     if out is not None and format == "terminal":
@@ -47,11 +48,11 @@ def report(
         loaded = record.load(locate(source))
         judged = verdict.judge(loaded, loaded.gate, baseline_of(locate(source), loaded.gate))
         if format == "markdown":
-            from compress.report import markdown
+            from compress.report.pages import markdown
 
             text = markdown.render(loaded, judged)
         else:
-            from compress.report import html
+            from compress.report.pages import html
 
             text = html.render(loaded, judged)
     if out is None:
@@ -84,7 +85,9 @@ def baseline_of(report: Path, gate: "Gate") -> "Record | None":
 
 def show(path: Path, console: "Console", gate: "Gate | None" = None) -> int:
     """Print a report with its verdict, and return the verdict's exit code."""
-    from compress.report import record, terminal, verdict
+    from compress.report import record
+    from compress.report.gate import verdict
+    from compress.report.pages import terminal
 
     loaded = record.load(path)
     gate = gate or loaded.gate

@@ -54,6 +54,10 @@ class Terminal:
         self._first: tuple[float, int, int] = (0.0, 0, 0)
         """When the running work was heard of first, how far it was, and how much it is in all."""
 
+    def note(self, text: str) -> None:
+        """Say something that belongs to no step."""
+        self.console.print(text, markup=False)
+
     def fresh(self, step: Step) -> None:
         """Say that a step is up to date."""
         self.console.print(f"[dim]=[/] {step.name:<{_WIDTH}} [dim]up to date[/]")

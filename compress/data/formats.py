@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from compress.files import opened
 
 Wanted = Mapping[str, str]
-"""The columns to read, by the key of `task` that names them."""
+"""The columns to read, by the key that names them: one of `task`, or a dotted one of the pipeline, such as `measure.columns.0`."""
 Wrong = tuple[int | None, str]
 """What is wrong with a line; with no line number, with the whole file."""
 
@@ -114,11 +114,12 @@ def absent(key: str, column: str, found: Iterable[str]) -> str:
     names = list(found)
     near = get_close_matches(column, names[:_COLUMNS_COMPARED], n=1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
-    return f"no column `{column}`; there is {_listed(names)}.{hint} `task.{key}` names it."
+    named = key if "." in key else f"task.{key}"
+    return f"no column `{column}`; there is {_listed(names)}.{hint} `{named}` names it."
 
 
 def table(records: Iterable[tuple[int, Mapping[str, Any]]], wanted: Wanted, wrong: list[Wrong]) -> Table:
-    """A table of records that hold any values: texts must be texts, labels texts or whole numbers."""
+    """A table of records that hold any values: texts must be texts, all else texts or whole numbers."""
     lines: list[int] = []
     values: dict[str, list[str | None]] = {key: [] for key in wanted}
     for line, record in records:
@@ -145,9 +146,10 @@ def _plain(key: str, column: str, value: Any) -> tuple[str | None, str | None]:
         if "\0" in value:
             return None, f"`{column}` holds a NUL character."
         return value, None
-    if key == "label" and isinstance(value, int):
+    text = key in ("text", "text_pair")
+    if isinstance(value, int) and not text:
         return json.dumps(value), None
-    allowed = "a text or a whole number" if key == "label" else "a text"
+    allowed = "a text" if text else "a text or a whole number"
     return None, f"`{column}` is {json.dumps(value, default=str)[:40]}. Give {allowed}."
 
 

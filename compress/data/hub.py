@@ -28,13 +28,14 @@ def read(data: settings.Data, split: str, wanted: Wanted) -> HubTable:
     if faults:
         return HubTable(Table([], {}, [(None, fault) for fault in faults]), None)
     columns = {column: rows[column][:] for column in wanted.values()}
-    label, names = wanted.get("label"), None
-    if label is not None:
-        names = tuple(getattr(rows.features[label], "names", ())) or None
-        if len(rows) and all(value == -1 or value is None for value in columns[label]):
-            return HubTable(Table([], {}, [(None, "no row of this split has a label. Take another split.")]), names)
-        # Hub data sets write -1 where a label is not given.
-        columns[label] = [_named(value, names) for value in columns[label]]
+    classes = {column: tuple(getattr(rows.features[column], "names", ())) or None for column in columns}
+    label = wanted.get("label")
+    names = None if label is None else classes[label]
+    if label is not None and len(rows) and all(value == -1 or value is None for value in columns[label]):
+        return HubTable(Table([], {}, [(None, "no row of this split has a label. Take another split.")]), names)
+    for column, values in columns.items():
+        if column == label or classes[column]:
+            columns[column] = [_named(value, classes[column]) for value in values]
     records = (
         (row, dict(zip(columns, cells, strict=True)))
         for row, cells in enumerate(zip(*columns.values(), strict=True), 1)
@@ -43,7 +44,7 @@ def read(data: settings.Data, split: str, wanted: Wanted) -> HubTable:
 
 
 def _named(value: Any, names: tuple[str, ...] | None) -> Any:
-    if value == -1:
+    if value == -1:  # so Hub data sets write that no class is given
         return None
     return names[value] if names and isinstance(value, int) else value
 

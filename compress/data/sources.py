@@ -17,6 +17,8 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """The splits whose rows have labels."""
 SHOWN = 20
 """Problems printed for one file."""
+VALUES = 100
+"""Different values that a further column may have."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,23 @@ class _Read(NamedTuple):
     """Label names that a Hub data set declares."""
 
 
-def check(task: settings.Reading, root: Path) -> list[Problem]:
+def check(task: settings.Reading, root: Path, further: Sequence[str] = ()) -> list[Problem]:
     """Every row of the local files that cannot be used, with `file:line`; 20 a file are named, the rest counted.
 
-    Files are relative to `root`, the folder of the pipeline file. Nothing is looked up on the Hub.
+    Files are relative to `root`, the folder of the pipeline file. `further` columns are those that the test rows must have.
+    Nothing is looked up on the Hub.
     """
     if task.data.hub is not None:
         return []
-    train = _read(task, root, "train")
+    asked = {task.data.split("test"): further}  # which may be the validation file
+    train = _read(task, root, "train", asked.get(task.data.split("train"), ()))
     names = _names(task, train)
     problems = _problems(train, names, training=True)
     seen = {task.data.split("train")}
     for split in ("validation", "test"):
         if task.data.split(split) not in seen:
             seen.add(task.data.split(split))
-            problems += _problems(_read(task, root, split), names)
+            problems += _problems(_read(task, root, split, asked.get(task.data.split(split), ())), names)
     if task.data.unlabelled is not None:
         problems += _problems(_read(task, root, "unlabelled"), ())
     return problems
@@ -83,6 +87,22 @@ def load(task: settings.Reading, root: Path, split: Split) -> Rows:
     values = cast("dict[str, list[str]]", read.table.values)  # no value is missing where there is no problem
     labels = [numbers[label] for label in values["label"]] if "label" in values else [UNLABELLED] * len(values["text"])
     return Rows(values["text"], values.get("text_pair"), labels)
+
+
+def columns(task: settings.Reading, root: Path, names: Sequence[str]) -> dict[str, list[str]]:
+    """What further columns say of each test row, by their names.
+
+    Raises: InputError with every row that cannot be used, for a column that is not there or has more than 100 different values;
+    NotAvailable if a Hub data set cannot be reached
+    """
+    if not names:
+        return {}
+    read = _read(task, root, "test", names)
+    problems = _problems(read, ())
+    if problems:
+        raise InputError(problems)
+    values = cast("dict[str, list[str]]", read.table.values)
+    return {name: values[_further(index)] for index, name in enumerate(names)}
 
 
 def load_texts(path: Path, *, pairs: bool) -> Rows:
@@ -181,8 +201,14 @@ def _wanted(task: settings.Reading, split: Split) -> dict[str, str]:
     return {"text": task.text, **pair, **({} if split == "unlabelled" else {"label": task.label})}
 
 
-def _read(task: settings.Reading, root: Path, split: Split) -> _Read:
-    given, wanted = task.data.split(split), _wanted(task, split)
+def _further(index: int) -> str:
+    """The key that names a further column."""
+    return f"measure.columns.{index}"
+
+
+def _read(task: settings.Reading, root: Path, split: Split, further: Sequence[str] = ()) -> _Read:
+    given = task.data.split(split)
+    wanted = _wanted(task, split) | {_further(index): name for index, name in enumerate(further)}
     if task.data.hub is not None:
         table, names = hub.read(task.data, given, wanted)
         return _Read(f"{task.data.hub}/{given}", wanted, table, names)
@@ -216,6 +242,7 @@ def _problems(read: _Read, names: Sequence[str], *, training: bool = False) -> l
     wrong = list(read.table.wrong)
     unread = {line for line, _ in wrong}
     wrong += [fault for fault in _cells(read.table, read.wanted, names) if fault[0] not in unread]
+    wrong += _many(read)
     labels = read.table.values.get("label", [])
     if not wrong and not read.table.lines:
         wrong.append((None, "there are no rows."))
@@ -230,9 +257,9 @@ def _problems(read: _Read, names: Sequence[str], *, training: bool = False) -> l
 
 def _cells(table: formats.Table, wanted: formats.Wanted, names: Sequence[str]) -> Iterable[formats.Wrong]:
     """Missing and empty values; labels that are not among the names, if those are known."""
-    known = set(names)
+    known, kinds = set(names), {"text": "text", "text_pair": "text", "label": "label"}
     for key, values in table.values.items():
-        kind = "label" if key == "label" else "text"
+        kind = kinds.get(key, "value")
         for line, value in zip(table.lines, values, strict=True):
             if value is None:
                 yield line, f"no {kind} (column `{wanted[key]}`)."
@@ -240,6 +267,17 @@ def _cells(table: formats.Table, wanted: formats.Wanted, names: Sequence[str]) -
                 yield line, f"empty {kind} (column `{wanted[key]}`)."
             elif key == "label" and known and value not in known:
                 yield line, _strange(value, names)
+
+
+def _many(read: _Read) -> Iterable[formats.Wrong]:
+    """Further columns by which rows cannot be parted, since hardly two say the same."""
+    for key, values in read.table.values.items():
+        count = len(set(values)) if "." in key else 0
+        if count > VALUES:
+            yield (
+                None,
+                f"the column `{read.wanted[key]}` has {count:,} different values; {VALUES} are allowed. `{key}` names it.",
+            )
 
 
 def _strange(label: str, names: Sequence[str]) -> str:

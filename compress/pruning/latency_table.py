@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compress.errors import InputError
-from compress.files import read_json, text_digest, write_json
+from compress.files import text_digest
 from compress.pruning.costs import Point
+from compress.store import seal
 
 _VERSION = 1
 
@@ -19,10 +19,11 @@ class LatencyTable:
     versions. Another key is another file, so nothing measured elsewhere is ever read.
     """
 
-    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, key: Mapping[str, Any], say: seal.Say = lambda *_: None) -> None:
+        """What was measured before; `say` is told if the file is damaged, and everything is measured anew."""
         self._key = {"version": _VERSION, **key}
-        self.path = folder / f"{text_digest(json.dumps(self._key, sort_keys=True))[:32]}.json"
-        self._points: dict[str, float] = self._read()
+        self.path = folder / f"{text_digest(json.dumps(self._key, sort_keys=True))[:32]}{seal.SUFFIX}"
+        self._points: dict[str, float] = (seal.kept(self.path, say) or {"points": {}})["points"]
 
     def get(self, point: Point, *, last: bool = False) -> float | None:
         """The share at a cut, of all layers or of the `last` one only, if it was measured."""
@@ -31,14 +32,7 @@ class LatencyTable:
     def put(self, point: Point, share: float, *, last: bool = False) -> None:
         """Keep the share at a cut; the file is written whole or not at all."""
         self._points[_name(point, last)] = share
-        write_json(self.path, {"key": self._key, "points": self._points})
-
-    def _read(self) -> dict[str, float]:
-        try:
-            points = read_json(self.path)["points"]
-            return {str(name): float(share) for name, share in points.items()}
-        except (InputError, KeyError, TypeError, ValueError, AttributeError):
-            return {}  # not there, or damaged: measured anew
+        seal.write(self.path, {"key": self._key, "points": self._points})
 
 
 def _name(point: Point, last: bool) -> str:

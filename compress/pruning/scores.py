@@ -14,7 +14,7 @@ from compress.encoders.families import family_of
 from compress.encoders.modules import Parts, parts
 from compress.encoders.surgery import scaled
 from compress.encoders.widths import head_size
-from compress.errors import CompressError
+from compress.errors import CompressError, TrainingFailed
 from compress.importance import Reads
 from compress.pruning.moments import input_moments
 from compress.registry import IMPORTANCE
@@ -42,11 +42,17 @@ def unit_scores(
 
     Shapes: batches of input_ids, attention_mask … (rows, tokens) and labels (rows,) -> one (units,) tensor a layer each
     Units:  those of the score
-    Raises: UnknownName for a score that is not there; CompressError if rows are needed and there is no batch
+    Raises: UnknownName for a score that is not there; CompressError if rows are needed and there is no batch;
+    TrainingFailed if a score is no finite number
     """
     formula = IMPORTANCE.load(importance)
     heads, neurons = _material(model, batches, formula.reads, seed)
-    return Scores(tuple(formula(*given) for given in heads), tuple(formula(*given) for given in neurons))
+    scores = Scores(tuple(formula(*given) for given in heads), tuple(formula(*given) for given in neurons))
+    for kind, layers in scores._asdict().items():
+        for number, layer in enumerate(layers):
+            if not bool(layer.isfinite().all()):
+                raise TrainingFailed(f"the {importance} scores of the {kind} of layer {number} are no finite numbers.")
+    return scores
 
 
 def _material(

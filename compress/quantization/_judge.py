@@ -18,7 +18,8 @@ class Judged(NamedTuple):
     """A graph on the validation rows."""
 
     divergence: float
-    """Mean Kullback-Leibler divergence of its answers' probabilities from the float graph's, in nats."""
+    """Mean Kullback-Leibler divergence of its answers' probabilities from the float graph's, in nats; infinite if some
+    are no numbers."""
     accuracy: float
     """Share of the rows answered rightly."""
 
@@ -39,12 +40,12 @@ class Judge:
 
     def __call__(self, graph: Path) -> Judged:
         logs = self._logs(graph)
-        apart = (np.exp(self.logs) * (self.logs - logs)).sum(-1)
-        return Judged(float(apart.mean()), self._accuracy(logs))
+        apart = float((np.exp(self.logs) * (self.logs - logs)).sum(-1).mean())
+        return Judged(apart if np.isfinite(apart) else np.inf, self._accuracy(logs))
 
     def _accuracy(self, logs: NDArray[np.float64]) -> float:
         labels = np.concatenate([labels for _, labels in self.batches])
-        return float((logs.argmax(-1) == labels).mean())
+        return float(((logs.argmax(-1) == labels) & np.isfinite(logs).all(-1)).mean())
 
     def _logs(self, graph: Path) -> NDArray[np.float64]:
         """(rows, labels) the logarithms of a graph's probabilities."""
@@ -56,6 +57,7 @@ class Judge:
         inputs = [value.name for value in session.get_inputs()]
         answers = [session.run(["logits"], {name: feed[name] for name in inputs})[0] for feed, _ in self.batches]
         logits = np.concatenate(answers).astype(np.float64)
-        highest = logits.max(-1, keepdims=True)
-        logs: NDArray[np.float64] = logits - highest - np.log(np.exp(logits - highest).sum(-1, keepdims=True))
+        with np.errstate(invalid="ignore"):
+            highest = logits.max(-1, keepdims=True)
+            logs: NDArray[np.float64] = logits - highest - np.log(np.exp(logits - highest).sum(-1, keepdims=True))
         return logs

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError, computed_field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from compress import files
 from compress.config import settings
-from compress.config.group import Closed, Share
+from compress.config.group import Closed
 from compress.errors import InputError, Problem
 from compress.report.packing import unpacked
 from compress.report.structure import Count, Structure
+from compress.report.variant import REFERENCE, TEACHER, Number, Unmeasured, Variant
 
-VERSION: Final = 1
-TEACHER = "teacher"
-REFERENCE = "pytorch-fp32"
+VERSION: Final = 2
+_READ = (1, 2)
+"""Versions that are read. Version 2 has more that need not be there."""
 
-Number = Annotated[float, Field(ge=0)]
 Digest = Annotated[str, Field(min_length=1)]
 
 
@@ -123,136 +123,30 @@ class Stage(Closed):
     """What a reader should know about it."""
 
 
-class Parity(Closed):
-    """How an exported model's logits differ from its PyTorch source's, on the same rows."""
+class Column(Closed):
+    """What a column of the data says of each test row."""
 
-    max_abs: Number
-    """Largest absolute difference of a logit."""
-    mean_abs: Number
-    """Mean absolute difference of the logits."""
-    agreement: Share
-    """Share of the rows with the same answer."""
-    rows: Count
-    """Rows compared."""
-    tolerance: Number
-    """Largest absolute difference that was allowed."""
+    values: Annotated[tuple[str, ...], Field(min_length=1)]
+    """What it may say."""
+    rows: str
+    """Which of them it says of each test row: places in `values`, packed as the predictions are."""
 
 
-class Ratio(Closed):
-    """How many times as fast as something timed in the same rounds, with its 95 % interval."""
+class Row(Closed):
+    """A test row in words."""
 
-    value: Annotated[float, Field(gt=0)]
-    """The other's median over this median."""
-    low: Number
-    """Lower end."""
-    high: Number
-    """Upper end."""
-
-
-class Cell(Closed):
-    """Latency of one shape of input."""
-
-    batch: Annotated[int, Field(ge=1)]
-    """Rows in one call."""
-    sequence: Annotated[int, Field(ge=1)] | None
-    """Tokens of each row; null for real rows, each of its own length."""
-    p50_ms: Annotated[float, Field(gt=0)]
-    """Median time of a call."""
-    p90_ms: Number
-    """90th percentile."""
-    p95_ms: Number
-    """95th percentile."""
-    p99_ms: Number
-    """99th percentile."""
-    mean_ms: Number
-    """Mean."""
-    rows_per_s: Number
-    """Rows answered in a second at the median."""
-    samples: Annotated[int, Field(ge=1)]
-    """Calls timed."""
-    speedup: Annotated[float, Field(gt=0)] | None = None
-    """Median of the teacher in PyTorch FP32, timed in the same rounds, over this median."""
-    to_plain: Ratio | None = None
-    """Speed beside the same model in the same runtime's plain precision, for lower ones."""
-
-
-class Variant(Closed):
-    """A model in one runtime and precision."""
-
-    model: Annotated[str, Field(min_length=1)]
-    """`teacher` or a student's name."""
-    runtime: Annotated[str, Field(min_length=1)]
-    """What runs it: `pytorch`, or a target's name."""
-    precision: Annotated[str, Field(min_length=1)]
-    """Its number format."""
-    recipe: str | None = None
-    """The quantization recipe, if one was asked for."""
-    quantization: str | None = None
-    """The quantization recipe it was made by."""
-    plain: str | None = None
-    """Of a lower precision the id of the plain one in the same runtime, which it is compared with."""
-    asked: bool = True
-    """Whether the pipeline asks for it; else it is here to be compared with."""
-    max_drop: Share = 0.01
-    """Share of the rows that a lower precision may lose."""
-    on_regression: Literal["keep", "drop", "fail"] = "keep"
-    """What becomes of a lower precision that is slower or worse."""
-    notes: tuple[str, ...] = ()
-    """What a reader should know of how it was made."""
-    parameters: Count
-    """Parameters of the model."""
-    size_bytes: Count
-    """Size of its weights or exported file."""
-    metrics: dict[str, float]
-    """Metrics on the test rows."""
-    predictions: str
-    """Predicted label ids of the test rows in order: base64 of zlib of little-endian 16-bit unsigned integers."""
-    agreement: Share
-    """Share of the test rows answered as the teacher in PyTorch FP32 does."""
-    parity: Parity | None = None
-    """Comparison with its PyTorch source, if it was exported."""
-    latency: tuple[Cell, ...] = ()
-    """Latency of each measured shape."""
-    same_rows: Cell | None = None
-    """Latency at batch 1 on real test rows, the same ones for every variant."""
-    peak_memory_bytes: Count | None = None
-    """Largest resident memory of a fresh process that serves it."""
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def id(self) -> str:
-        """The name of this export: `onnxruntime-int8`, with the recipe if one was asked for."""
-        return f"{self.runtime}-{self.precision}" + (f"-{self.recipe}" if self.recipe else "")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_id(cls, value: Any) -> Any:
-        return {key: item for key, item in value.items() if key != "id"} if isinstance(value, dict) else value
-
-    def cell(self, batch: int, sequence: int) -> Cell | None:
-        """The latency of one shape, if it was measured."""
-        return next((cell for cell in self.latency if (cell.batch, cell.sequence) == (batch, sequence)), None)
-
-
-class Unmeasured(Closed):
-    """What was built and could not be run here."""
-
-    model: Annotated[str, Field(min_length=1)]
-    """`teacher` or a student's name."""
-    id: Annotated[str, Field(min_length=1)]
-    """The name of the export."""
-    size_bytes: Count
-    """Size of the file."""
-    reason: str
-    """Why it could not be run."""
-    on_regression: Literal["keep", "drop", "fail"] = "keep"
-    """What becomes of a lower precision that is slower or worse; with `fail` the gate has nothing to compare."""
+    row: Count
+    """Its number among the test rows, from 0."""
+    text: str
+    """Its text, or the beginning of a long one."""
+    text_pair: str | None = None
+    """Its second text."""
 
 
 class Record(Closed):
     """The report of a run."""
 
-    record_version: Literal[1] = VERSION
+    record_version: Literal[2] = VERSION
     """Version of this format."""
     name: str
     """Name of the run."""
@@ -280,6 +174,12 @@ class Record(Closed):
     """The steps of the run, in order."""
     gold: str
     """The test rows' own label ids, packed as the predictions are."""
+    lengths: str | None = None
+    """How many of the teacher's tokens each test row has, cut to `task.max_length`; packed as the predictions are."""
+    columns: dict[str, Column] = {}
+    """Further columns of the test rows."""
+    rows: tuple[Row, ...] = ()
+    """Test rows that the teacher and a student answer differently."""
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
     """Every model in every runtime and precision; the teacher's first."""
     unmeasured: tuple[Unmeasured, ...] = ()
@@ -293,12 +193,18 @@ class Record(Closed):
         twice = sorted({f"{model} {variant}" for model, variant in seen if seen.count((model, variant)) > 1})
         if twice:
             raise ValueError(f"two variants of one name: {', '.join(twice)}")
-        for what, packed in [("gold", self.gold), *((f"{v.model} {v.id}", v.predictions) for v in self.variants)]:
-            ids = unpacked(packed, self.data.test.rows)
-            if len(ids) != self.data.test.rows:
-                raise ValueError(f"{what}: {len(ids)} label ids for {self.data.test.rows} test rows")
-            if any(label >= len(self.task.labels) for label in ids):
-                raise ValueError(f"{what}: a label id above {len(self.task.labels) - 1}, the last label's")
+        rows, labels = self.data.test.rows, len(self.task.labels)
+        packed = [("gold", self.gold, labels), *((f"{v.model} {v.id}", v.predictions, labels) for v in self.variants)]
+        packed += [(f"columns.{name}", column.rows, len(column.values)) for name, column in self.columns.items()]
+        packed += [] if self.lengths is None else [("lengths", self.lengths, self.task.max_length + 1)]
+        for what, text, above in packed:
+            ids = unpacked(text, rows)
+            if len(ids) != rows:
+                raise ValueError(f"{what}: {len(ids)} numbers for {rows} test rows")
+            if any(number >= above for number in ids):
+                raise ValueError(f"{what}: a number above {above - 1}, the last")
+        if any(shown.row >= rows for shown in self.rows):
+            raise ValueError(f"rows: a row above {rows - 1}, the last")
         return self
 
     @property
@@ -346,12 +252,13 @@ def parse(value: Any, where: str) -> Record:
     version = value.get("record_version") if isinstance(value, dict) else None
     if version is None:
         raise InputError(Problem(where, "not a report of this program: it has no `record_version`."))
-    if version != VERSION or isinstance(version, bool):
+    if version not in _READ or isinstance(version, bool):
         newer = isinstance(version, int) and version > VERSION
         todo = "Update this program to read it." if newer else "Make the report anew: `compress run --from report`."
-        raise InputError(Problem(where, f"has record_version {version!r}; this program reads {VERSION}. {todo}"))
+        known = " and ".join(map(str, _READ))
+        raise InputError(Problem(where, f"has record_version {version!r}; this program reads {known}. {todo}"))
     try:
-        return Record.model_validate(value)
+        return Record.model_validate({**value, "record_version": VERSION})
     except ValidationError as error:
         raise InputError([_problem(where, dict(item)) for item in error.errors(include_url=False)]) from error
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from compress.errors import InputError, unknown
 from compress.files import DESCRIPTION, PREPROCESS, opened, read_json, sha256, write_json, write_text
-from compress.report import card, record
+from compress.report import record
+from compress.report.gate.trade import trades
+from compress.report.pages import card
 from compress.report.record import Record
-from compress.report.trade import trades
 from compress.run import triton
 from compress.store import artifact, fingerprint, lock
 from compress.store.artifact import MANIFEST, Artifact

@@ -37,7 +37,8 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
     """
     draft = pipeline.read(path, assignments)
     read = draft.part(Reading, ("task",), _ROWS)
-    rows = [] if read is None else sources.check(read, draft.root)
+    measured = draft.part(Measure, ("measure",), ("columns",)) or Measure()
+    rows = [] if read is None else sources.check(read, draft.root, measured.columns)
     if read is not None and not rows:
         rows = list(_answers(draft, read))
     loaded = draft.finished(
@@ -50,6 +51,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *unread.problems(draft),
             *exports.problems(draft),
             *_measure(draft),
+            *_columns(draft, read, measured),
             *_gate(draft),
             *_targets(draft),
         ],
@@ -188,6 +190,22 @@ def _measure(draft: Draft) -> Iterator[Problem]:
                 f"{tokens} is above task.max_length, {task.max_length}: no row is that long. "
                 f"Give at most {task.max_length}.",
             )
+
+
+def _columns(draft: Draft, task: Reading | None, measure: Measure) -> Iterator[Problem]:
+    """Further columns of the test rows that part them by nothing new."""
+    texts = {task.text: "text", task.text_pair: "text_pair"} if task is not None else {}
+    for index, column in enumerate(measure.columns):
+        where = draft.document.where(("measure", "columns", index))
+        if column in measure.columns[:index]:
+            yield Problem(where, f"`{column}` is listed twice. List each column once.")
+        elif column in ("label", "length"):
+            yield Problem(
+                where,
+                f"`{column}` parts the rows in any case, by their own {column}. Leave it out, or rename the column.",
+            )
+        elif column in texts:
+            yield Problem(where, f"`{column}` is the column of `task.{texts[column]}`. Name one that parts the rows.")
 
 
 def _gate(draft: Draft) -> Iterator[Problem]:

@@ -4,18 +4,18 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
-from compress.errors import CompressError, InputError, Interrupted
-from compress.files import read_json, write_json
+from compress import interruption
+from compress.errors import CompressError, Interrupted
 from compress.run import team
 from compress.run.job import Job
 from compress.run.plan import Item, Plan
 from compress.run.steps import Step
-from compress.store import artifact, fingerprint, lock
+from compress.store import artifact, fingerprint, lock, seal
 
 # Read by the libraries when they are imported. Threads that spin long for each other make a step 30 times slower where
 # another program wants a core (4 times with this count); uneven layers at many lengths overflow oneDNN's default cache (11.4 ms became 6.0 ms a
@@ -41,6 +41,9 @@ class Watcher(Protocol):
     def working(self, step: Step, reasons: Sequence[str]) -> AbstractContextManager[Any]:
         """The step runs while the context is open."""
 
+    def note(self, text: str) -> None:
+        """Something is to be said that belongs to no step."""
+
     def progress(self, done: int, total: int, note: str) -> None:
         """How far the running step is."""
 
@@ -55,31 +58,46 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     chosen = plan.selected(start, until)
     forced = plan.forced(chosen, start)
     made: list[Item] = []
-    with team.Others() as others, lock.held(plan.loaded.folder):
+    with team.Others() as others, lock.held(plan.loaded.folder), _temporary(plan.loaded.folder):
         artifact.sweep(plan.loaded.folder)
         for position, step in enumerate(chosen):
             if not any(later.trains for later in chosen[position:]):
                 others.dismiss()
-            item = plan.items([step], forced)[0]
+            item = plan.items([step], forced, contents=True)[0]
             if item.state == "fresh":
                 watcher.fresh(step)
                 continue
-            _intact(plan, step)
+            # The same `--from` would make again what was forced and is made by now.
+            anew = f" with `--from {step.name}`" if not forced.isdisjoint(done.step.name for done in made) else ""
+            said = f"stopped in {step.name}. The same command{anew} goes on from its last checkpoint."
             try:
-                with watcher.working(step, item.reasons):
+                with interruption.says(said), watcher.working(step, item.reasons):
                     _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
-                anew = not forced.isdisjoint(
-                    done.step.name for done in made
-                )  # the same `--from` would make these again
-                command = f"The same command with `--from {step.name}`" if anew else "The same command"
-                raise Interrupted(f"stopped in {step.name}. {command} goes on from its last checkpoint.") from error
+                raise Interrupted(said) from error
             except CompressError as error:
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise
             made.append(item)
-        _record(plan)
+        _record(plan, watcher)
     return made
+
+
+@contextmanager
+def _temporary(run: Path) -> Iterator[None]:
+    """Have all temporary files lie in the run folder, where they go with the run, or when a killed one is started again."""
+    folder, before = run / ".work" / ".temporary", os.environ.get("TMPDIR")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = None
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def take_part() -> None:
@@ -103,19 +121,10 @@ def _unsaid(_done: int, _total: int, _note: str) -> None:
     """Progress that the first process tells of."""
 
 
-def _intact(plan: Plan, step: Step) -> None:
-    """What a step reads must be what was written, byte for byte."""
-    for name in step.needed:
-        made = plan.artifact(name)
-        damage = made.damage(contents=True) if made else f"{plan.folder(name)} is missing"
-        if damage:
-            raise InputError(f"{damage}. Run again with `--from {name}` to make it anew.")
-
-
 def _make(plan: Plan, step: Step, watcher: Watcher, others: team.Others) -> None:
     parts = plan.parts(step)
     mark = fingerprint.digest(parts)
-    job = _job(plan, step, _work(plan.loaded.folder / ".work" / step.name, mark))
+    job = _job(plan, step, _work(plan.loaded.folder / ".work" / step.name, mark, watcher))
     begun = time.perf_counter()
     with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft:
         with others.training(job) if step.trains else nullcontext():
@@ -141,27 +150,22 @@ def _job(plan: Plan, step: Step, work: Path) -> Job:
     )
 
 
-def _work(folder: Path, mark: str) -> Path:
-    """The folder for half-done work, emptied if it belongs to other settings, inputs or code."""
-    note = folder / "fingerprint.json"
-    if folder.exists() and (not note.is_file() or _noted(note) != mark):
-        shutil.rmtree(folder)
-    if not note.is_file():
+def _work(folder: Path, mark: str, watcher: Watcher) -> Path:
+    """The folder for half-done work, emptied if it belongs to other settings, inputs or code, or to nobody knows what."""
+    note = folder / f"fingerprint{seal.SUFFIX}"
+    told = {"fingerprint": mark}
+    if seal.kept(note, watcher.progress) != told:
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(note, mark)
+        seal.write(note, told)
     return folder
 
 
-def _noted(note: Path) -> Any:
-    try:
-        return read_json(note)
-    except InputError:
-        return None
-
-
-def _record(plan: Plan) -> None:
+def _record(plan: Plan, watcher: Watcher) -> None:
     """Write down what the run used: `lock.json` in the run folder."""
-    used = {}
+    path, used = plan.loaded.folder / artifact.LOCK, {}
+    if path.is_file() and (fault := seal.fault(path)):
+        watcher.note(f"{fault.removesuffix('.')}: written anew.")
     for step in plan.steps:
         made = plan.artifact(step.name)
         if made is not None:
@@ -170,4 +174,4 @@ def _record(plan: Plan) -> None:
                 "content": made.manifest.digest,
                 "parts": dict(made.manifest.parts),
             }
-    write_json(plan.loaded.folder / "lock.json", used)
+    seal.write(path, {"steps": used})

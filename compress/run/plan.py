@@ -72,24 +72,31 @@ class Plan:
                 found.add(step.name)
         return found
 
-    def items(self, chosen: Iterable[Step] | None = None, forced: Iterable[str] = ()) -> list[Item]:
-        """The state of each step and why; `forced` steps run whatever their state."""
+    def items(
+        self, chosen: Iterable[Step] | None = None, forced: Iterable[str] = (), *, contents: bool = False
+    ) -> list[Item]:
+        """The state of each step and why; `forced` steps run whatever their state.
+
+        What is fresh is looked at by its files' sizes, with `contents` byte for byte.
+        """
         states: dict[str, Item] = {}
         for step in self.steps if chosen is None else chosen:
             waits = [name for name in step.needed if name in states and states[name].state != "fresh"]
-            states[step.name] = self._item(step, waits, step.name in forced)
+            states[step.name] = self._item(step, waits, step.name in forced, contents)
         return list(states.values())
 
-    def _item(self, step: Step, waits: list[str], forced: bool) -> Item:
+    def _item(self, step: Step, waits: list[str], forced: bool, contents: bool) -> Item:
         if forced:
             return Item(step, "run", ("asked for by --from",))
         try:
             made = artifact.read(self.folder(step.name))
-            damage = made.damage(contents=False) if made else "not made yet"
+            damage = made.damage(contents=False) if made else None
         except InputError as error:
-            return Item(step, "run", (f"damaged: {error}",))
-        if made is None or damage:
-            return Item(step, "run", (str(damage),))
+            made, damage = None, str(error)
+        if damage:
+            return Item(step, "run", (f"damaged: {damage}",))
+        if made is None:
+            return Item(step, "run", ("not made yet",))
         inputs = {f"input.{name}": made.manifest.parts.get(f"input.{name}", "") for name in step.needed}
         inputs |= {f"input.{name}": self.content(name) for name in step.needed if name not in waits}
         changed = fingerprint.changes(made.manifest.parts, self.parts(step, inputs))
@@ -97,6 +104,8 @@ class Plan:
             return Item(step, "run", tuple(self._reason(step, change) for change in changed))
         if waits:
             return Item(step, "later", tuple(f"if {name} comes out different" for name in waits))
+        if contents and (damage := made.damage(contents=True)):
+            return Item(step, "run", (f"damaged: {damage}",))
         return Item(step, "fresh")
 
     def artifact(self, name: str) -> Artifact | None:

@@ -9,7 +9,7 @@ from compress import registry, targets
 from compress.config.pipeline import Loaded
 from compress.config.settings import MAIN, Export, Origin, Student, Teacher, declared
 from compress.config.source import KeyPath, dotted
-from compress.report import record
+from compress.report.variant import REFERENCE
 
 Split = Literal["train", "validation", "test", "unlabelled"]
 Keys = Mapping[str, KeyPath]
@@ -263,7 +263,7 @@ def _exports(loaded: Loaded) -> Iterator[Step]:
 
 def _compared(export: Export) -> bool:
     """Whether the teacher is exported beside the students: its checkpoint is measured as it is in any case."""
-    return not record.REFERENCE.startswith(f"{export.target}-")
+    return not REFERENCE.startswith(f"{export.target}-")
 
 
 def reference(export: Export) -> Export:
@@ -308,7 +308,12 @@ def _measure(loaded: Loaded, exports: tuple[Step, ...]) -> Step:
         name="measure",
         stage="measure",
         settings={"task": loaded.settings.task, "measure": loaded.settings.measure},
-        keys={**_TASK, **_at("task", "metric"), **_at("measure"), **_at("seed")},
+        keys={
+            **_TASK,
+            **_at("task", "metric"),
+            **_at("measure", keys=("batch", "sequence", "threads", "rounds")),
+            **_at("seed"),
+        },
         inputs={"teacher": "teacher", "exports": tuple(step.name for step in exports)},
         splits=("train", "validation", "test", *(("unlabelled",) if task.data.unlabelled is not None else ())),
         plugins=(*plugins, *(registry.TARGETS.module(target) for target in {"pytorch", *names})),
@@ -324,6 +329,8 @@ def _report(loaded: Loaded, made: tuple[str, ...], measure: Step) -> Step:
         settings={"pipeline": loaded.settings, "command": loaded.command},
         keys={
             **_at("name"),
+            **_at("task", keys=("text", "text_pair", "label")),
+            **_at("measure", keys=("columns", "shown_rows")),
             **_at("gate"),
             **_at("seed"),
             **_at("teacher", keys=("use", "model")),
@@ -335,4 +342,5 @@ def _report(loaded: Loaded, made: tuple[str, ...], measure: Step) -> Step:
             },
         },
         inputs={"made": made, "measured": measure.name},
+        splits=("test",),
     )

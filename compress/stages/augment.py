@@ -23,6 +23,7 @@ from compress.losses import UNLABELLED
 from compress.stages.context import Context
 from compress.stages.material import tokenizer_of
 from compress.stages.transfer import AUGMENTED
+from compress.store import seal
 from compress.training.devices import place
 from compress.training.precision import chosen, repeatable
 from compress.training.proposals import Asked, Proposer
@@ -88,10 +89,11 @@ def _replace(rows: Rows, asked: settings.Augment, needs: Needs, context: Context
         proposer = Proposer(model, tokenizer, device=here, precision=exact) if asked.masked_lm else None
         for start in range(0, len(rows), PART):
             path = _part(context, start)
-            if not path.is_file():
+            if seal.kept(_seal(path), context.notify) is None:
                 read = [*_read(rows, tokenizer, start)]
                 made = _copies(read, start, nearest, proposer, asked, context.seed)
                 write_text(path, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in made))
+                seal.write(_seal(path), {"files": seal.facts(path.parent, [path.name])})
             context.notify(min(start + PART, len(rows)), len(rows), "words are replaced")
 
 
@@ -111,6 +113,10 @@ def _model(asked: settings.Augment, needs: Needs, context: Context) -> tuple[Pre
 
 def _part(context: Context, start: int) -> Path:
     return context.work / f"part-{start:09}.jsonl"
+
+
+def _seal(part: Path) -> Path:
+    return part.with_suffix(seal.SUFFIX)
 
 
 def _read(rows: Rows, tokenizer: PreTrainedTokenizerBase, start: int) -> Iterator[_Row]:

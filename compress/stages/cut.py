@@ -15,7 +15,6 @@ from compress.data.batches import Encoded, collate, feeds
 from compress.encoders import checkpoint
 from compress.encoders.surgery import Masks, cut
 from compress.errors import InputError, Problem
-from compress.files import read_json
 from compress.pruning.gradual import after
 from compress.pruning.rearrange import rearrange
 from compress.pruning.refit import refit
@@ -27,6 +26,7 @@ from compress.stages.budget import Aim, Cutting, aimed
 from compress.stages.context import Context
 from compress.stages.lesson import Reader
 from compress.stages.material import called, encoded
+from compress.store import seal
 from compress.training import checkpoints
 from compress.training.devices import first_alone
 
@@ -75,12 +75,12 @@ class Cuts:
         self.made += 1
         folder = self.context.work / f"cut-{self.made}"
         with first_alone():
-            if not (folder / checkpoints.SEAL).is_file():
+            if seal.kept(folder / checkpoints.SEAL, self.context.notify) is None:
                 shutil.rmtree(folder, ignore_errors=True)
                 smaller, target = self._cut(student)
                 checkpoint.save(smaller, folder)
                 checkpoints.seal(folder, {"target": target})
-        self.student, self.target = checkpoint.load(folder), read_json(folder / checkpoints.SEAL)["target"]
+        self.student, self.target = checkpoint.load(folder), seal.content(folder / checkpoints.SEAL)["target"]
         return self.student
 
     def _cut(self, student: PreTrainedModel) -> tuple[PreTrainedModel, dict[str, Any] | None]:

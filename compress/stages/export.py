@@ -38,6 +38,7 @@ _CALL = 32
 # The largest difference of a logit that is no fault, in standard deviations of the logits. Integers lose some accuracy,
 # which the measurements show; beyond this the file is broken (a saturated kernel, a collapsed calibration).
 _TOLERANCE = {"fp32": 1e-3, "fp16": 0.05, "bf16": 0.2, "int8": 2.0, "int4": 3.0}
+_ADVICE = "Leave this precision out, or try another recipe."
 
 
 class Settings(NamedTuple):
@@ -175,13 +176,21 @@ def _answers(target: str, file: Path, options: Mapping[str, Any], rows: Encoded,
 
 
 def _parity(name: str, reference: NDArray[np.float32], logits: NDArray[np.float32], share: float) -> dict[str, float]:
+    for who, answers in (("PyTorch", reference), (name, logits)):
+        broken = np.flatnonzero(~np.isfinite(answers).all(-1))
+        if len(broken):
+            raise ParityError(
+                f"{name}: of {len(answers)} validation rows, {who} answers {len(broken)} with NaN or infinite logits, row "
+                f"{broken[0]} (the first is 0) among them. The file was not kept. "
+                + ("Train the model anew." if answers is reference else _ADVICE)
+            )
     difference = np.abs(logits.astype(np.float64) - reference)
     tolerance = share * float(reference.std())
     largest = float(difference.max())
-    if not largest <= tolerance:  # NaN must fail too
+    if largest > tolerance:
         raise ParityError(
             f"{name}: a logit differs from PyTorch's by {largest:.3g} on {len(reference)} validation rows; {tolerance:.3g} is allowed. "
-            "The file was not kept. Leave this precision out, or try another recipe."
+            f"The file was not kept. {_ADVICE}"
         )
     return {
         "max_abs": largest,

@@ -28,6 +28,7 @@ from compress.registry import RECIPES, TARGETS
 from compress.stages.build import Built, build, size_bytes, source
 from compress.stages.context import Context
 from compress.store import fingerprint
+from compress.store.repair import CACHE
 from compress.targets import Export, Extent, chosen, named
 
 _SECONDS = 4.0
@@ -128,7 +129,7 @@ def _stopwatch(
         return works.ratio(made, works.made(model, "after"), feed, target.threads, context.seed)
 
     # A table depends on no run, so that runs share it.
-    table = LatencyTable(context.root / "runs" / ".cache" / "latency", key)
+    table = LatencyTable(context.root / "runs" / CACHE / "latency", key, context.notify)
     return Gauge(seen, 1 / target.speedup, lambda share: 1 / share, facts, _LATENCY_GRID, table)
 
 

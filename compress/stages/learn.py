@@ -13,12 +13,12 @@ from transformers import PreTrainedModel
 from compress.config.settings import MAIN, Distill
 from compress.data.batches import Encoded
 from compress.errors import InputError
-from compress.files import read_json, write_json
 from compress.losses import UNLABELLED
 from compress.stages.context import Context
 from compress.stages.lesson import Lesson
 from compress.stages.material import session
-from compress.training.devices import place
+from compress.store import seal
+from compress.training.devices import first_alone, place
 from compress.training.history import History
 from compress.training.objective import Distillation
 from compress.training.phases import train_in_turn
@@ -162,9 +162,11 @@ def _states(
         return None, [
             f"the teacher's inner states are read in less than {PASSES} passes over the rows, so none were stored"
         ]
-    refused = context.work / "no-room.json"
-    if refused.is_file():
-        return None, [read_json(refused)]
+    refused = context.work / f"no-room{seal.SUFFIX}"
+    with first_alone():
+        told = seal.kept(refused, context.notify)
+    if told is not None:
+        return None, [told["note"]]
     states, note = cached_states(
         teacher,
         rows,
@@ -177,5 +179,5 @@ def _states(
     )
     if states is None:
         context.notify(0, 0, note)
-        write_json(refused, note)
+        seal.write(refused, {"note": note})
     return states, [note]

@@ -1,6 +1,6 @@
 """Write the report: one record, as JSON, Markdown and an HTML page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +10,17 @@ from compress.config import catalogue
 from compress.config.cards import TeacherCard
 from compress.config.pipeline import load_card
 from compress.config.settings import Pipeline
+from compress.data import sources
 from compress.files import read_json, write_text
 from compress.registry import RECIPES, TARGETS
-from compress.report import html, markdown, picture, record, verdict
-from compress.report.record import TEACHER, Epoch, Stage, Weights
+from compress.report import record
+from compress.report.examples import examples
+from compress.report.gate import verdict
+from compress.report.packing import pack, unpack
+from compress.report.pages import html, markdown, picture
+from compress.report.record import Epoch, Stage, Weights
 from compress.report.structure import Structure
+from compress.report.variant import TEACHER
 from compress.stages.augment import SUMMARY
 from compress.stages.context import Context
 from compress.stages.material import HISTORY
@@ -34,6 +40,8 @@ _VERSIONS = (
     "onnxscript",
     "numpy",
 )
+_LETTERS = 300
+"""How much of a row's text is shown."""
 
 
 class Settings(NamedTuple):
@@ -77,6 +85,8 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
             "gate": pipeline.gate.model_dump(mode="json"),
             "stages": [stage.model_dump(mode="json") for stage in _stages(needs)],
             "gold": measured["gold"],
+            "lengths": measured["lengths"],
+            **_rows(pipeline, measured, context.root),
             "variants": [one | allowed.get(_id(one), {}) for one in measured["variants"]],
             "unmeasured": [
                 one | {key: value for key, value in allowed.get(one["id"], {}).items() if key == "on_regression"}
@@ -92,6 +102,48 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
     write_text(context.out / "picture.svg", picture.svg(made))
     write_text(context.out / "report.md", markdown.render(made, judged, "picture.svg"))
     write_text(context.out / "report.html", html.render(made, judged))
+
+
+def _rows(pipeline: Pipeline, measured: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """What is told of single test rows: what columns of the data say of them, and some of them in words."""
+    task = pipeline.task.model_copy(update={"labels": tuple(measured["labels"])})  # so that no other split is read
+    told = sources.columns(task, root, pipeline.measure.columns)
+    chosen = _shown(measured, pipeline.measure.shown_rows)
+    rows = sources.load(task, root, "test") if chosen else sources.Rows([], None, [])
+    return {
+        "columns": {name: _column(values) for name, values in told.items()},
+        "rows": [
+            {
+                "row": row,
+                "text": _cut(rows.texts[row]),
+                "text_pair": None if rows.pairs is None else _cut(rows.pairs[row]),
+            }
+            for row in chosen
+        ],
+    }
+
+
+def _shown(measured: Mapping[str, Any], limit: int) -> list[int]:
+    """The rows that show where students differ from the teacher, `limit` of each student."""
+    variants = measured["variants"]
+    gold, teacher = unpack(measured["gold"]), unpack(variants[0]["predictions"])
+    sureness = unpack(measured["sureness"]) if measured["sureness"] else [0] * len(gold)
+    chosen: set[int] = set()
+    for student in {one["model"] for one in variants} - {TEACHER}:
+        own = {_id(one): unpack(one["predictions"]) for one in variants if one["model"] == student and one["asked"]}
+        chosen.update(examples(gold, teacher, sureness, own, limit))
+    return sorted(chosen)
+
+
+def _column(values: Sequence[str]) -> dict[str, Any]:
+    """A column of the data, as the record has it."""
+    known = sorted(set(values))
+    places = {value: place for place, value in enumerate(known)}
+    return {"values": known, "rows": pack(places[value] for value in values)}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 
 def _allowed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from compress.errors import InputError
 from compress.files import read_json, write_json
 from compress.registry import MAPPINGS
 from compress.stages.context import Context
+from compress.store import seal
 from compress.training import subsets
 from compress.training.devices import first_alone, place
 from compress.training.precision import chosen
@@ -44,11 +45,11 @@ def start_layers(
         listed = student.start_layers or evenly(count, calls(teacher.config))
         write_json(context.out / START, {"layers": list(listed)})
         return tuple(listed)
-    kept = context.work / START
+    kept = context.work / f"start{seal.SUFFIX}"
     with first_alone():
-        if not kept.is_file():
-            write_json(kept, asdict(_measured(count, teacher, validation, student.distill, context)))
-    found = read_json(kept)
+        if seal.kept(kept, context.notify) is None:
+            seal.write(kept, {"start": asdict(_measured(count, teacher, validation, student.distill, context))})
+    found = seal.content(kept)["start"]
     write_json(context.out / START, found)
     return tuple(found["layers"])
 

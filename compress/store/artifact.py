@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compress import interruption
 from compress.errors import CompressError, InputError
-from compress.files import flush, inside, read_json, sha256, text_digest, write_json
+from compress.files import flush, read_json, text_digest
+from compress.store import seal
 
 MANIFEST = "manifest.json"
-_VERSION = 1
+LOCK = "lock.json"
+"""In a run folder: what the run used."""
+_VERSION = 2
 _DRAFT, _OLD = ".draft-", ".old-"
 
 
@@ -47,15 +51,7 @@ class Artifact:
 
     def damage(self, *, contents: bool) -> str | None:
         """What is wrong with the files: missing or of another size; with `contents`, of another digest. None if all is well."""
-        for name, facts in self.manifest.files.items():
-            path = inside(self.folder, name)
-            if not path.is_file():
-                return f"{path} is missing"
-            if path.stat().st_size != facts["size"]:
-                return f"{path} has {path.stat().st_size} bytes, not {facts['size']}"
-            if contents and sha256(path) != facts["sha256"]:
-                return f"{path} has been changed (its SHA-256 differs)"
-        return None
+        return seal.damage(self.folder, self.manifest.files, contents=contents)
 
 
 def read(folder: Path) -> Artifact | None:
@@ -66,11 +62,11 @@ def read(folder: Path) -> Artifact | None:
     path = folder / MANIFEST
     if not path.is_file():
         return None
-    value = read_json(path)
     try:
-        if value["manifest_version"] != _VERSION:
-            raise InputError(f"{path}: manifest version {value['manifest_version']}, this program reads {_VERSION}.")
-        manifest = Manifest(**value)
+        version = read_json(path)["manifest_version"]
+        if version != _VERSION:
+            raise InputError(f"{path}: manifest version {version}, this program reads {_VERSION}.")
+        manifest = Manifest(**seal.content(path))
         texts = (manifest.stage, manifest.fingerprint, *manifest.parts.values())
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("parts are texts")
@@ -98,20 +94,21 @@ def create(folder: Path, stage: str, parts: Mapping[str, str], fingerprint: str)
     draft.folder.mkdir(parents=True)
     try:
         yield draft
-        files = {
-            str(path.relative_to(draft.folder).as_posix()): {"size": path.stat().st_size, "sha256": sha256(path)}
-            for path in sorted(draft.folder.rglob("*"))
-            if path.is_file()
-        }
-        if not files:
-            raise CompressError(f"{stage} made no files.")
-        manifest = Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3))
-        for name in files:
-            flush(draft.folder / name)
-        write_json(draft.folder / MANIFEST, asdict(manifest))
-        _replace(draft.folder, folder)
+        with interruption.deferred():  # what is done is kept
+            _seal(draft, folder, stage, parts, fingerprint)
     finally:
         shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def _seal(draft: Draft, home: Path, stage: str, parts: Mapping[str, str], fingerprint: str) -> None:
+    """Write the manifest of what was made, and put it in its place."""
+    files = seal.facts(draft.folder, seal.below(draft.folder))
+    if not files:
+        raise CompressError(f"{stage} made no files.")
+    seal.write(
+        draft.folder / MANIFEST, asdict(Manifest(stage, fingerprint, dict(parts), files, round(draft.seconds, 3)))
+    )
+    _replace(draft.folder, home)
 
 
 def sweep(run: Path) -> None:
@@ -122,8 +119,16 @@ def sweep(run: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.rename(home)
-    for path in list(run.rglob(f"{_DRAFT}*")):
-        shutil.rmtree(path, ignore_errors=True)
+    for path in left(run):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def left(run: Path) -> list[Path]:
+    """Drafts, artifacts moved aside and half-written locks, as killed runs leave them behind."""
+    return sorted([*run.rglob(f"{_DRAFT}*"), *run.rglob(f"{_OLD}*"), *run.glob(f".{LOCK}.*")])
 
 
 def _replace(new: Path, home: Path) -> None:

@@ -23,6 +23,7 @@ _PLUMBING = (
     "compress.config",
     "compress.store",
     "compress.errors",
+    "compress.interruption",
     "compress.units",
     "compress.files",
     "compress.registry",

@@ -1,31 +1,27 @@
-"""Resumable checkpoints: a folder counts only if the seal that is written into it last is there."""
+"""Resumable checkpoints: a folder counts only if the seal that is written into it last is there, and nothing is damaged."""
 
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from compress import files
+from compress.store import seal as sealing
+from compress.training.history import Notify, quiet
 
-SEAL = "complete.json"
+SEAL = "complete.seal"
 
 
 def seal(folder: Path, content: dict[str, Any]) -> None:
     """Declare a checkpoint complete: its files are brought to the disk, then the seal is written."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            files.flush(path)
-    files.write_json(folder / SEAL, content)
-    files.flush(folder)
+    sealing.write(folder / SEAL, {**content, "files": sealing.facts(folder, sealing.below(folder))})
 
 
-def latest(work: Path, key: str) -> tuple[Path, dict[str, Any]] | None:
-    """The newest complete checkpoint whose seal bears the key, with the seal's content."""
+def latest(work: Path, key: str, notify: Notify = quiet) -> tuple[Path, dict[str, Any]] | None:
+    """The newest complete checkpoint whose seal bears the key, with the seal's content; a damaged one is told of."""
     for folder in sorted(_folders(work), key=_step, reverse=True):
-        if (folder / SEAL).is_file():
-            content: dict[str, Any] = files.read_json(folder / SEAL)
-            if content["key"] == key:
-                return folder, content
+        content = sealing.kept(folder / SEAL, notify)
+        if content is not None and content["key"] == key:
+            return folder, content
     return None
 
 

@@ -48,6 +48,11 @@ class LengthGroups(Sampler[list[int]]):
         found = [pool[start : start + size] for pool in pools for start in range(0, len(pool), size)]
         return [found[place] for place in random.permutation(len(found))]
 
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """The rows of a step's batch, counted from 0, over all devices."""
+        epoch, place = divmod(step, len(self))
+        return self.batches(epoch)[place]
+
     def seen(self, steps: int) -> tuple[int, int]:
         """The rows and the real tokens in the first `steps` batches of a training."""
         whole, rest = divmod(steps, len(self))

@@ -97,4 +97,5 @@ def joined(phases: Sequence[History]) -> History:
         devices=phases[-1].devices,
         epochs=epochs,
         phases=list(phases),
+        notes=list(phases[-1].notes),
     )

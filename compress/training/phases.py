@@ -6,16 +6,16 @@ from dataclasses import asdict, replace
 import safetensors.torch
 from torch import Tensor, nn
 
-from compress import files
 from compress.config import settings
 from compress.data.batches import Encoded
+from compress.store import seal
 from compress.training import checkpoints
 from compress.training.devices import first_alone, place
 from compress.training.history import History, Session, joined, restored
 from compress.training.trainer import train
 
 WEIGHTS = "finished.safetensors"
-SEAL = "finished.json"
+SEAL = "finished.seal"
 
 
 def train_in_turn(
@@ -59,16 +59,17 @@ def _part(session: Session, number: int, count: int) -> Session:
 
 def _once(module: nn.Module, rows: Encoded, validation: Encoded, training: settings.Train, session: Session) -> History:
     """A training whose outcome stays in its folder: asked for again after its end, it is read."""
-    weights, seal = session.work / WEIGHTS, session.work / SEAL
-    if seal.is_file():
+    weights, done = session.work / WEIGHTS, session.work / SEAL
+    with first_alone():
+        told = seal.kept(done, session.notify)
+    if told is not None:
         safetensors.torch.load_model(module, weights)
-        return restored(files.read_json(seal))
+        return restored(told["history"])
     history = train(module, rows, validation, training, session)
     with first_alone():
         if place().is_main_process:
             session.work.mkdir(parents=True, exist_ok=True)
             safetensors.torch.save_model(module, str(weights))
-            files.flush(weights)
-            files.write_json(seal, asdict(history))
+            seal.write(done, {"history": asdict(history), "files": seal.facts(session.work, [WEIGHTS])})
             checkpoints.keep_only(session.work, None)
     return history

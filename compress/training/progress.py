@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from compress import interruption
 from compress.training.grouping import LengthGroups
 from compress.training.history import Epoch, Notify
 
@@ -39,6 +40,15 @@ class Progress(TrainerCallback):
     def seconds(self) -> float:
         """Time spent, that before an interruption included."""
         return time.monotonic() - self.started
+
+    @property
+    def open(self) -> bool:
+        """Whether there are steps that no closed epoch has."""
+        return self.count > 0
+
+    def ends(self, step: int) -> bool:
+        """Whether an epoch ends with this step."""
+        return step % len(self.groups) == 0 or step == self.steps
 
     def add(self, loss: float, parts: Mapping[str, Tensor]) -> None:
         """Count one step's loss and its parts (shapes: ())."""
@@ -89,7 +99,7 @@ class Progress(TrainerCallback):
         if state.is_world_process_zero:
             self.notify(step, self.steps, self._note(step))
         # At the end of an epoch the checkpoint waits for the validation, which belongs into it.
-        control.should_save = step % len(self.groups) != 0 and self._due(step)
+        control.should_save = interruption.asked() or (not self.ends(step) and self._due(step))
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any

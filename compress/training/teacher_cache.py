@@ -1,6 +1,5 @@
 """The teachers' answers on all training rows, found once and kept on disk."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +8,6 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -17,9 +15,9 @@ from compress.config.settings import Distill
 from compress.data.batches import Encoded
 from compress.data.sources import Rows
 from compress.errors import InputError
-from compress.files import flush
 from compress.losses import Reads
 from compress.registry import LOSSES
+from compress.store import seal
 from compress.training.devices import first_alone, place
 from compress.training.history import Notify, quiet
 from compress.training.precision import chosen, repeatable
@@ -137,7 +135,7 @@ def _kept(
 ) -> Tensor:
     """The answers in a file; if it is not there, asked for `part` batches of `size` rows at a time, each part saved."""
     with first_alone():
-        stored = _read(path)
+        stored = _read(path, notify)
         if stored is None or stored["logits"].shape != shape:
             stored = {"logits": _compute(path, shape, range(0, -(-shape[0] // size), part), ask, notify)}
     return stored["logits"]
@@ -155,7 +153,7 @@ def _compute(
     path.parent.mkdir(parents=True, exist_ok=True)
     for start in parts:
         part_path = path.with_suffix(f".part-{start}")
-        part = _read(part_path)
+        part = _read(part_path, notify)
         if part is None:
             chosen_rows, found = ask(slice(start, start + parts.step))
             part = {"rows": torch.from_numpy(chosen_rows), "logits": found}
@@ -169,20 +167,17 @@ def _compute(
     return answers
 
 
-def _read(path: Path) -> dict[str, Tensor] | None:
-    """The tensors of a file; None if it is not there or is damaged."""
-    try:
-        return safetensors.torch.load_file(path) if path.is_file() else None
-    except SafetensorError:
-        return None
+def _read(path: Path, notify: Notify) -> dict[str, Tensor] | None:
+    """The tensors of a file; None if it is not there or is damaged, which is told."""
+    return None if seal.kept(_seal(path), notify) is None else safetensors.torch.load_file(path)
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors so that a reader sees all of them or none."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        safetensors.torch.save_file(tensors, half)
-        flush(half)
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
+    """Write tensors; what is half-written has no seal and is never read."""
+    _seal(path).unlink(missing_ok=True)
+    safetensors.torch.save_file(tensors, path)
+    seal.write(_seal(path), {"files": seal.facts(path.parent, [path.name])})
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(f"{path.name}{seal.SUFFIX}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from compress import units
 from compress.data.batches import Encoded, feeds
 from compress.encoders.capture import Captured, capture
 from compress.encoders.families import family_of
-from compress.files import read_json, write_json
+from compress.store import seal
 from compress.training.devices import first_alone, place
 from compress.training.history import Notify, quiet
 from compress.training.precision import Precision, autocast, repeatable
@@ -27,7 +28,7 @@ from compress.training.predictions import SIZE
 
 STATES = "states.bin"
 LOGITS = "states-logits.bin"
-SEAL = "states.json"
+SEAL = "states.seal"
 PART = 8
 """Batches between two marks that a computation goes on from."""
 _LARGEST = torch.finfo(torch.float16).max
@@ -128,9 +129,10 @@ def cached_states(
                 limit = f"`cache.budget_gb` allows {units.size(budget_bytes)}"
                 limit = limit if size > budget_bytes else f"{units.size(free)} are free on the disk"
                 return None, f"{said}, {limit}: the teacher runs beside the student"
-            if not _complete(folder, size):
+            told = seal.kept(folder / SEAL, notify) or {"batches": 0, "tokens": 0, "rows": 0}
+            if told["rows"] < len(rows):
                 notify(0, 0, f"{said}, on disk while the student is trained")
-                _compute(teacher, rows, folder, pieces, inner, notify, precision)
+                _compute(teacher, rows, folder, pieces, inner, notify, precision, told)
         finally:
             teacher.to(before)  # type: ignore[arg-type]
     return States(folder, pieces, rows), f"{said} and were stored"
@@ -144,33 +146,52 @@ def _compute(
     inner: Mapping[str, bool],
     notify: Notify,
     precision: Precision,
+    told: Mapping[str, int],
 ) -> None:
-    """Append the states of batch after batch to the file; the seal says up to where they are whole."""
+    """Append the states of batch after batch to the file; the seal, which `told` is of, says up to where they are whole."""
     width, classes = sum(piece.width for piece in pieces), int(teacher.config.num_labels or 0)
-    batches, tokens, seen = _noted(folder)
-    with _behind(folder / STATES, 2 * tokens * width) as states, _behind(folder / LOGITS, 4 * seen * classes) as logits:
+    batches, tokens, seen = told["batches"], told["tokens"], told["rows"]
+    with (
+        _Growing(folder / STATES, 2 * tokens * width) as states,
+        _Growing(folder / LOGITS, 4 * seen * classes) as logits,
+    ):
         for number, (chosen, feed) in enumerate(feeds(rows, SIZE), 1):
             if number <= batches:
                 continue
             inside, answers = _ask(teacher, feed, inner, precision)
             found = _flat(inside, pieces)[feed["attention_mask"].astype(bool)]
-            states.write(found.data)
-            logits.write(answers.float().cpu().numpy().data)
+            states.write(found)
+            logits.write(answers.float().cpu().numpy())
             tokens, seen = tokens + len(found), seen + len(chosen)
             if number % PART == 0 or seen == len(rows):
-                for stream in (states, logits):
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                write_json(folder / SEAL, {"batches": number, "tokens": tokens, "rows": seen, "width": width})
+                files = {STATES: states.facts(), LOGITS: logits.facts()}
+                seal.write(folder / SEAL, {"batches": number, "tokens": tokens, "rows": seen, "files": files})
             notify(seen, len(rows), "the teacher's inner states")
 
 
-def _behind(path: Path, size: int) -> BinaryIO:
-    """A file to go on with behind its first `size` bytes."""
-    stream = path.open("r+b" if size else "wb")
-    stream.truncate(size)
-    stream.seek(0, os.SEEK_END)
-    return stream
+class _Growing:
+    """A file that is gone on with behind its first `size` bytes, and the digest of what is in it."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.stream = path.open("r+b" if size else "w+b")
+        self.stream.truncate(size)
+        self.digest = hashlib.file_digest(self.stream, "sha256")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+
+    def write(self, numbers: NDArray[Any]) -> None:
+        self.digest.update(numbers.data)
+        self.stream.write(numbers.data)
+
+    def facts(self) -> dict[str, Any]:
+        """What a seal says of the file, which is brought to the disk."""
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        return {"size": self.stream.tell(), "sha256": self.digest.hexdigest(), "grows": True}
 
 
 def _ask(
@@ -226,22 +247,3 @@ def _places(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     places = np.empty(len(lengths), np.int64)
     places[order] = np.cumsum(lengths[order]) - lengths[order]
     return places
-
-
-def _noted(folder: Path) -> tuple[int, int, int]:
-    """Batches, tokens and rows up to which the file is whole."""
-    seal, states = folder / SEAL, folder / STATES
-    if not all(path.is_file() for path in (seal, states, folder / LOGITS)):
-        return 0, 0, 0
-    told: Any = read_json(seal)
-    if states.stat().st_size < 2 * told["tokens"] * told["width"]:
-        return 0, 0, 0
-    return told["batches"], told["tokens"], told["rows"]
-
-
-def _complete(folder: Path, size: int) -> bool:
-    """Whether states of this size are there, all of them."""
-    if not all((folder / name).is_file() for name in (SEAL, STATES, LOGITS)):
-        return False
-    told = read_json(folder / SEAL)
-    return bool(2 * told["tokens"] * told["width"] == size == (folder / STATES).stat().st_size)

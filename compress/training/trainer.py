@@ -7,18 +7,23 @@ import inspect
 import json
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import PrinterCallback, TrainerState
 from transformers.utils import logging
 
+from compress import interruption
 from compress.config import settings
 from compress.data.batches import Encoded, collate
 from compress.encoders.processor import quick
@@ -28,11 +33,13 @@ from compress.training.compact import compacted
 from compress.training.devices import cpu_only, first_alone
 from compress.training.grouping import LengthGroups
 from compress.training.history import History, Session
-from compress.training.predictions import right
+from compress.training.predictions import Judged, judged
 from compress.training.progress import Progress
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 WEIGHTS = "model.safetensors"
+_NAMED = 8
+"""Rows of a batch that a message names."""
 
 
 def train(module: nn.Module, rows: Encoded, validation: Encoded, settings: settings.Train, session: Session) -> History:
@@ -43,7 +50,8 @@ def train(module: nn.Module, rows: Encoded, validation: Encoded, settings: setti
     told before each step how far the training is (0 at the first step, 1 at the last), and `scheduled`, numbers to record at
     the end of each epoch. A transformers model with a head is such a module.
     Started again with the same work folder, a training goes on from its last complete checkpoint and ends with the
-    weights it would have had, bit for bit on a processor.
+    weights it would have had, bit for bit on a processor. Asked to stop, a process that trains alone ends its step and
+    saves a checkpoint.
     Raises: TrainingFailed if the loss or the weights are no numbers any more; InputError if there are no rows or a
     batch does not divide over the devices; NotAvailable if TensorBoard is asked for and not installed.
     """
@@ -79,6 +87,7 @@ class _Loop(Trainer):
         super().__init__(model=module, args=arguments)
         self.module, self.work = module, session.work
         self.rows, self.validation = rows, validation
+        self.answered: list[Judged] = []
         self.indexed = "index" in inspect.signature(module.forward).parameters
         self.advance: Callable[[float], None] | None = getattr(module, "advance", None)
         self.smoothing = train.label_smoothing if isinstance(module, PreTrainedModel) else 0.0
@@ -93,16 +102,34 @@ class _Loop(Trainer):
     def run(self) -> History:
         """Train to the end, from the last complete checkpoint if there is one."""
         with first_alone():
-            found = checkpoints.latest(self.work, self.key)
+            found = checkpoints.latest(self.work, self.key, self.progress.notify)
             if self.args.should_save:
                 checkpoints.keep_only(self.work, found[0] if found else None)
-        if found:
-            self.progress.restore(found[1]["progress"])
-        self.train(resume_from_checkpoint=str(found[0]) if found else None)
+        # Several processes get the signal at different steps, and could not save together.
+        with interruption.deferred() if self.args.world_size == 1 else nullcontext():
+            if found:
+                self.go_on(*found)
+            if self.state.global_step < self.steps:
+                self.train(resume_from_checkpoint=str(found[0]) if found else None)
         self.check_weights()
         seen, tokens = self.groups.seen(self.steps)
         spent, devices = self.progress.seconds, self.args.world_size
-        return History(self.steps, seen, tokens, spent, self.precision, devices, self.progress.epochs)
+        notes = self.collapse()
+        return History(self.steps, seen, tokens, spent, self.precision, devices, self.progress.epochs, notes=notes)
+
+    def go_on(self, checkpoint: Path, seal: dict[str, Any]) -> None:
+        """Take up what a checkpoint says of the training; validate, if it was stopped before an epoch could be closed."""
+        self.progress.restore(seal["progress"])
+        self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        if self.progress.open and self.progress.ends(self.state.global_step):
+            self._load_from_checkpoint(str(checkpoint))
+            self.tell(self.state.global_step - 1)
+            self.evaluate()
+
+    def tell(self, done: int) -> None:
+        """Tell the module how far the training is after so many steps."""
+        if self.advance is not None:
+            self.advance(done / max(self.steps - 1, 1))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Length-grouped batches, with the rows' numbers if the module takes them."""
@@ -137,8 +164,7 @@ class _Loop(Trainer):
 
         Raises: TrainingFailed if it is not finite, before the weights are changed by it.
         """
-        if self.advance is not None:
-            self.advance(self.state.global_step / max(self.steps - 1, 1))
+        self.tell(self.state.global_step)
         labels = inputs.pop("labels") if self.smoothing else None
         outputs = model(**inputs)
         if labels is None:
@@ -147,21 +173,36 @@ class _Loop(Trainer):
             loss = functional.cross_entropy(outputs["logits"].float(), labels, label_smoothing=self.smoothing)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingFailed(self.failure(f"the loss became {value} at step {self.state.global_step + 1}"))
+            raise TrainingFailed(self.failure(f"the loss became {value}"))
         self.progress.add(value, outputs.get("parts", {}))
         return (loss, outputs) if return_outputs else loss
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """Raises: TrainingFailed if a gradient is not finite, before the weights are changed by it."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        if not math.isfinite(norm):
+            raise TrainingFailed(self.failure(f"a gradient became {'nan' if math.isnan(norm) else 'infinite'}"))
+        return norm
 
     def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """Close an epoch with the share of validation rows whose label is right; each device takes a part of them."""
         devices = self.args.world_size
         part = slice(self.args.process_index, None, devices)
-        count = right(self.module, self.validation, device=self.args.device, precision=self.precision, batches=part)
-        means = self.progress.means()
+        try:
+            found = judged(
+                self.module, self.validation, device=self.args.device, precision=self.precision, batches=part
+            )
+        except KeyboardInterrupt:
+            if devices == 1 and self.optimizer is not None:
+                self._save_checkpoint(self.module, None)
+            raise
+        parts, means = [found], self.progress.means()
         if devices > 1:
-            totals = self.accelerator.reduce(torch.tensor([count, *means.values()], device=self.args.device))
-            count = round(float(totals[0]))
-            means = {name: float(total) / devices for name, total in zip(means, totals[1:], strict=True)}
-        accuracy = count / len(self.validation)
+            parts = gather_object([found])
+            totals = self.accelerator.reduce(torch.tensor([*means.values()], device=self.args.device))
+            means = {name: float(total) / devices for name, total in zip(means, totals, strict=True)}
+        self.answered = [one for one in parts if one is not None]
+        accuracy = sum(one.right for one in self.answered) / len(self.validation)
         self.progress.close(self.state.epoch or 0.0, means, accuracy, getattr(self.module, "scheduled", {}))
         metrics = {"eval_accuracy": accuracy}
         self.log(dict(metrics))
@@ -171,19 +212,39 @@ class _Loop(Trainer):
         """Not counted: it would go through all parameters in every step."""
         return 0
 
+    def collapse(self) -> list[str]:
+        """What is to be said if every validation row gets the same answer at the end, though their labels differ."""
+        answers = {answer for one in self.answered for answer in (one.lowest, one.highest)}
+        labels = np.unique(self.validation.labels)
+        if len(answers) > 1 or len(labels) < 2:
+            return []
+        (answer,) = answers
+        named = getattr(getattr(self.module, "student", self.module), "config", None)
+        label = getattr(named, "id2label", {}).get(answer, answer)
+        return [
+            f"collapsed: all {len(self.validation):,} validation rows get the answer {label}, of {len(labels)} labels "
+            "that they have"
+        ]
+
     def check_weights(self) -> None:
         """Raises: TrainingFailed if a weight is no number any more."""
-        if not all(bool(weight.isfinite().all()) for weight in self.module.parameters()):
-            raise TrainingFailed(self.failure(f"a weight was no number any more after step {self.state.global_step}"))
+        for name, weight in self.module.named_parameters():
+            if not bool(weight.isfinite().all()):
+                raise TrainingFailed(self.failure(f"{name} was no number any more", done=self.state.global_step))
 
-    def failure(self, what: str) -> str:
-        """The sentence for numbers that went wrong, and what is left."""
+    def failure(self, what: str, done: int | None = None) -> str:
+        """The sentence for numbers that went wrong in the running step, or after `done` steps, and what is left."""
+        if done is None:
+            rows = self.groups.rows(self.state.global_step)
+            batch = ", ".join(str(self.rows.number(int(row))) for row in rows[:_NAMED])
+            more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+            when = f"at step {self.state.global_step + 1} of {self.steps}, on the rows {batch}{more} (the first is 0)"
+        else:
+            when = f"after step {done} of {self.steps}"
         found = checkpoints.latest(self.work, self.key)
         last = f"The last good checkpoint is {found[0]}." if found else "There is no earlier checkpoint."
-        return (
-            f"{what} of {self.steps}, in {self.precision}. {last} "
-            "Lower `learning_rate`, raise `warmup`, or train with `precision: fp32`."
-        )
+        advice = "Lower `learning_rate`, raise `warmup`, or train with `precision: fp32`."
+        return f"{what} {when}, in {self.precision}. {last} {advice}"
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         self.check_weights()
@@ -193,6 +254,8 @@ class _Loop(Trainer):
             folder = self.work / f"checkpoint-{self.state.global_step}"
             checkpoints.seal(folder, {"key": self.key, "progress": self.progress.state()})
             checkpoints.keep_only(self.work, folder)
+            if interruption.asked():
+                raise KeyboardInterrupt
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         if state_dict is not None:  # gathered from several devices

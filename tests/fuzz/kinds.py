@@ -14,8 +14,7 @@ import pyarrow
 import sample
 from pyarrow import parquet
 
-from compress.files import sha256, write_json
-from compress.store import artifact
+from compress.store import artifact, seal
 from compress.store.artifact import MANIFEST, Manifest
 from fuzz import corpus
 from fuzz.harness import Case
@@ -130,7 +129,7 @@ def export(random: Random, folder: Path) -> Case:
     _seal(run / "report", "report", {"input.measure": _digest(run / "measure")})
     about = about if sealed else _harm(random, harmed, way)
     options = random.choice(([], [], ["--triton"], ["--precision", "int8"], ["--license", "mit"]))
-    return Case(["bundle", str(made), *options], (harmed.name, _STEP), about)
+    return Case(["bundle", str(made), *options], (harmed.name, _STEP, "--precision"), about)
 
 
 def opened(random: Random, folder: Path) -> Case:
@@ -248,12 +247,8 @@ def _exported() -> dict[str, bytes]:
 def _seal(folder: Path, step: str, parts: dict[str, str]) -> None:
     """Write the manifest of a folder as it is."""
     folder.mkdir(exist_ok=True)
-    files = {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": sha256(path)}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    write_json(folder / MANIFEST, asdict(Manifest(step, "mark", parts, files, 0.0)))
+    files = seal.facts(folder, seal.below(folder))
+    seal.write(folder / MANIFEST, asdict(Manifest(step, "mark", parts, files, 0.0)))
 
 
 def _digest(folder: Path) -> str:

@@ -10,9 +10,9 @@ import compress
 
 ROOT = Path(compress.__file__).parent
 FLOORS = [
-    {"errors", "units"},
+    {"errors", "interruption", "units"},
     {"files", "registry"},
-    {"losses", "importance", "mappings", "metrics", "config", "store"},
+    {"losses", "importance", "mappings", "metrics", "statistics", "config", "store"},
     {"encoders", "data"},
     {"training", "pruning", "quantization", "targets", "bench", "report"},
     {"stages"},

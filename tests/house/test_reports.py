@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compress.report import record
-from compress.report.verdict import judge
+from compress.report.gate.verdict import judge
 
 REPORTS = sorted((Path(__file__).parents[2] / "reports").glob("*.json"))
 

@@ -159,7 +159,7 @@ def test_a_process_that_stops_ends_the_other_with_one_sentence_and_the_run_goes_
     (first, _, err), (other, _, told) = launched(path, *arguments, script=("-c", _STOPPED))
     assert (first, err) == (130, "stopped in teacher. The same command goes on from its last checkpoint.\n")
     assert (other, told) == (4, "process 1 of 2: another one has gone. What that one says is the cause.\n")
-    assert (tmp_path / "runs" / "demo" / ".work" / "teacher" / "checkpoint-2" / "complete.json").is_file()
+    assert (tmp_path / "runs" / "demo" / ".work" / "teacher" / "checkpoint-2" / "complete.seal").is_file()
     again = launched(path, *arguments, script=("-c", _STEPPED))
     assert [(found[0], found[2]) for found in again] == [(0, ""), (0, "")]
     assert int((tmp_path / "steps").read_text().split()[0]) == 3

@@ -10,7 +10,15 @@ from pydantic import Field
 from compress.config.group import Closed
 from compress.config.settings.augment import Augment
 from compress.config.settings.export import Export, Measure
-from compress.config.settings.gate import AccuracyGate, Gate, LatencyGate, SizeGate
+from compress.config.settings.gate import (
+    AccuracyGate,
+    CalibrationGate,
+    FidelityGate,
+    Gate,
+    LatencyGate,
+    SizeGate,
+    SliceGate,
+)
 from compress.config.settings.learning import (
     Cache,
     Distill,
@@ -33,9 +41,11 @@ __all__ = [
     "Architecture",
     "Augment",
     "Cache",
+    "CalibrationGate",
     "Data",
     "Distill",
     "Export",
+    "FidelityGate",
     "FurtherTeacher",
     "Gate",
     "KeptTokens",
@@ -51,6 +61,7 @@ __all__ = [
     "Reading",
     "Scratch",
     "SizeGate",
+    "SliceGate",
     "Student",
     "StudentMaking",
     "Target",

@@ -45,3 +45,7 @@ class Measure(Closed):
     """Threads each runtime may use."""
     rounds: Annotated[int, Field(ge=3)] = 30
     """Interleaved rounds: in each, every variant is timed once, in a new order."""
+    columns: tuple[str, ...] = ()
+    """Further columns of the test rows, such as `source`, by whose values the gate and the report slice them."""
+    shown_rows: Annotated[int, Field(ge=0)] = 20
+    """For each student, how many rows that it answers otherwise than the teacher are in the report with their text; 0 for texts that must not be in a report."""

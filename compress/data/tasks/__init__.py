@@ -20,6 +20,8 @@ class Task:
     """What `predict` gives; a metric whose `reads` says otherwise does not fit."""
     predict: Callable[[NDArray[Any]], NDArray[Any]]
     """The answers of a batch: logits (n, classes) -> class numbers (n,)."""
+    probabilities: bool = False
+    """Whether the softmax of a row's logits is the probability of each class, so that divergence and calibration have a meaning."""
     pairs: bool = False
     """Whether a row has two texts, so that `text_pair` is given."""
 

@@ -12,5 +12,5 @@ def _largest(logits: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(logits.argmax(axis=-1), np.int64)
 
 
-text_classification = Task(answers="classes", predict=_largest)
+text_classification = Task(answers="classes", predict=_largest, probabilities=True)
 """One label for one text, such as its sentiment or the intent of a command."""

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from compress.bench import timer
-from compress.bench.timer import interleave, pin, ratio, speedup, summary
+from compress.bench.timer import interleave, interval, pin, ratio, redrawn, speedup, summary
 
 
 def test_every_round_times_every_call_once_in_a_seeded_order():
@@ -106,6 +106,43 @@ def test_as_many_samples_of_one_round_tell_no_more_than_one():
     rounds = generator.normal(1, 0.1, (2, 20))
     single = ratio(*rounds, turn=1, seed=0)
     assert ratio(*numpy.repeat(rounds, 3, axis=1), turn=3, seed=0) == pytest.approx(single)
+
+
+def test_percentiles_are_those_of_rounds_drawn_with_repetition():
+    times = numpy.arange(12.0).reshape(6, 2)
+    drawn = redrawn(times.ravel(), turn=2, seed=5)
+    chosen = numpy.random.default_rng(5).integers(0, 6, (drawn.shape[1], 6))
+    for draw in (0, 1, 999):
+        own = numpy.concatenate([times[number] for number in chosen[draw]])
+        assert drawn[:, draw].tolist() == numpy.percentile(own, (50, 95), method="weibull").tolist()
+
+
+def test_all_that_were_timed_together_share_their_draws():
+    times = numpy.random.default_rng(0).lognormal(0, 0.3, 60)
+    assert redrawn(3 * times, turn=2, seed=0) == pytest.approx(3 * redrawn(times, turn=2, seed=0))
+    assert ratio(3 * times, times, turn=2, seed=0) == pytest.approx((3, 3, 3))
+
+
+def test_the_intervals_hold_what_the_samples_are_of():
+    generator, missed, above, below = numpy.random.default_rng(0), 0, 0, 0
+    slow = numpy.exp(0.3 * 1.6448536)  # the 95th percentile
+    for _ in range(100):
+        p50, p95 = map(interval, redrawn(generator.lognormal(0, 0.3, 60), turn=2, seed=0))
+        missed += not p50[0] <= 1 <= p50[1]
+        below += p95[1] < slow
+        above += p95[0] > slow
+    assert 1 <= missed <= 12
+    assert below <= 12, "2.5 would be right; the slowest of 60 calls is quicker than that in 5 sessions of 100"
+    assert above <= 5
+
+
+def test_more_rounds_narrow_the_interval():
+    times = numpy.random.default_rng(0).lognormal(0, 0.3, 400)
+    widths = [
+        [high - low for low, high in map(interval, redrawn(times[:rounds], turn=1, seed=0))] for rounds in (25, 400)
+    ]
+    assert widths[1][0] < widths[0][0] / 2
+    assert widths[1][1] < widths[0][1]
 
 
 def test_pin_holds_every_thread_of_the_process_and_lets_go():

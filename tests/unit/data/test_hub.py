@@ -67,6 +67,26 @@ def test_undeclared_classes_are_found_in_training_rows(serve, tmp_path, labels):
     assert sources.load(task(), tmp_path, "validation").labels == [1]
 
 
+def test_further_columns_are_named_by_their_classes(serve, tmp_path):
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=["neg", "pos"]),
+            "kind": datasets.ClassLabel(names=["short", "long"]),
+            "shift": datasets.Value("int64"),
+        }
+    )
+    columns = {"text": ["a", "b"], "label": [0, 1], "kind": [1, 0], "shift": [-1, 2]}
+    serve(validation=datasets.Dataset.from_dict(columns, features=features))
+    found = sources.columns(task(), tmp_path, ["shift", "kind"])
+    assert found == {"shift": ["-1", "2"], "kind": ["long", "short"]}
+    with pytest.raises(InputError, match=r"Did you mean `kind`\? `measure.columns.0` names it"):
+        sources.columns(task(), tmp_path, ["kinds"])
+    serve(validation=datasets.Dataset.from_dict({**columns, "kind": [1, -1]}, features=features))
+    with pytest.raises(InputError, match=r"validation:2: no value \(column `kind`\)"):
+        sources.columns(task(), tmp_path, ["kind"])
+
+
 def test_a_split_without_labels_is_refused(serve, tmp_path):
     serve(train=rows(["a", "b"], [0, 1], ["n", "p"]), test=rows(["c", "d"], [-1, -1], ["n", "p"]))
     with pytest.raises(

@@ -280,6 +280,60 @@ def test_parquet_columns_and_types(tmp_path):
     )
 
 
+PLACED = "text\tlabel\tsource\tpart\nturn it on\ton\tapp\t1\nturn it off\toff\twatch\t2\ndim it\toff\tapp\t2\n"
+
+
+@pytest.mark.parametrize("test", ["test.tsv", "dev.tsv", "train.tsv"])
+def test_further_columns_are_those_of_the_test_rows(test, write, tmp_path):
+    write(test, PLACED)
+    placed = task(test=test)
+    assert sources.check(placed, tmp_path, ["source", "part"]) == []
+    found = sources.columns(placed, tmp_path, ["part", "source"])
+    assert found == {"part": ["1", "2", "2"], "source": ["app", "watch", "app"]}
+    assert sources.columns(placed, tmp_path, []) == {}
+    absent = f"{test}:1: no column `sorce`; there is `text`, `label`, `source`, `part`. Did you mean `source`? "
+    (said, _) = (str(problem) for problem in sources.check(placed, tmp_path, ["source", "sorce"]))
+    assert said == f"{absent}`measure.columns.1` names it."
+    with pytest.raises(InputError, match="Did you mean `source`"):
+        sources.columns(placed, tmp_path, ["sorce"])
+
+
+def test_further_columns_say_something_of_every_row(write, tmp_path):
+    write("dev.tsv", "text\tlabel\tsource\na\ton\tapp\nb\toff\t \nc\toff\t\n")
+    assert [str(problem) for problem in sources.check(task(), tmp_path, ["source"])] == [
+        "dev.tsv:3: empty value (column `source`).",
+        "dev.tsv:4: empty value (column `source`).",
+    ]
+    write(
+        "dev.jsonl",
+        '{"text": "a", "label": "on", "s": 3}\n{"text": "b", "label": "on", "s": null}\n{"text": "c", "label": "on", "s": 0.5}',
+    )
+    assert [str(problem) for problem in sources.check(task(validation="dev.jsonl"), tmp_path, ["s"])] == [
+        "dev.jsonl:2: no value (column `s`).",
+        "dev.jsonl:3: `s` is 0.5. Give a text or a whole number.",
+    ]
+
+
+def test_a_column_of_many_values_parts_nothing(write, tmp_path):
+    write("dev.tsv", "text\tlabel\tid\n" + "".join(f"a\ton\t{row}\n" for row in range(101)))
+    said = "dev.tsv: the column `id` has 101 different values; 100 are allowed. `measure.columns.0` names it."
+    assert [str(problem) for problem in sources.check(task(), tmp_path, ["id"])] == [said]
+    with pytest.raises(InputError, match="101 different values"):
+        sources.columns(task(), tmp_path, ["id"])
+    write("dev.tsv", "text\tlabel\tid\n" + "".join(f"a\ton\t{row}\n" for row in range(100)))
+    assert sources.check(task(), tmp_path, ["id"]) == []
+
+
+def test_further_columns_of_parquet(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(
+        pyarrow.table({"text": ["a", "c"], "label": [0, 1], "year": [1999, 2001]}), tmp_path / "a.parquet"
+    )
+    assert sources.columns(task("a.parquet", "a.parquet"), tmp_path, ["year"]) == {"year": ["1999", "2001"]}
+
+
 def test_duplicates_ignore_case_and_blanks():
     train = Rows(["Turn it  on", "off"], None, [0, 1])
     assert sources.duplicates(train, Rows([" turn IT on ", "on", "OFF", "off"], None, [0, 0, 0, 0])) == 3

@@ -25,7 +25,9 @@ def test_a_damaged_table_is_made_anew(tmp_path: Path) -> None:
     table = LatencyTable(tmp_path, KEY)
     for text in ("", '{"points": 3}', '{"points": {"1x8": "fast"}}'):
         table.path.write_text(text)
-        anew = LatencyTable(tmp_path, KEY)
+        told: list[tuple[int, int, str]] = []
+        anew = LatencyTable(tmp_path, KEY, lambda *news, told=told: told.append(news))
         assert anew.get((1, 8)) is None
+        assert [str(table.path) in note for _, _, note in told] == [True]
     anew.put((1, 8), 0.5)
     assert LatencyTable(tmp_path, KEY).get((1, 8)) == 0.5

@@ -8,7 +8,7 @@ from torch.nn import functional
 from compress.encoders.modules import parts
 from compress.encoders.rows import linear_of
 from compress.encoders.surgery import Masks, cut, scaled
-from compress.errors import CompressError, UnknownName
+from compress.errors import CompressError, TrainingFailed, UnknownName
 from compress.pruning.scores import unit_scores
 from compress.registry import IMPORTANCE
 
@@ -100,6 +100,13 @@ def test_no_batch_and_no_such_score_are_refused():
         unit_scores(model, [], "taylor")
     with pytest.raises(UnknownName, match=r"no such importance score `tailor`\. Did you mean `taylor`"):
         unit_scores(model, [], "tailor")
+
+
+def test_scores_that_are_no_numbers_are_refused() -> None:
+    model = tiny.model()
+    parts(model)[1].down.weight.data[0, 0] = torch.nan
+    with pytest.raises(TrainingFailed, match="the magnitude scores of the neurons of layer 1 are no finite numbers"):
+        unit_scores(model, [], "magnitude")
 
 
 def test_rows_of_another_familys_teacher_can_be_scored() -> None:

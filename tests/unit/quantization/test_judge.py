@@ -37,6 +37,14 @@ def test_the_divergence_is_the_mean_over_rows_in_nats(tmp_path: Path) -> None:
     assert seen.accuracy == (logits.argmax(-1) == 0).mean()
 
 
+def test_answers_that_are_no_numbers_are_never_near_nor_right(tmp_path: Path) -> None:
+    model = read_graph(graphs.graph())
+    (bias,) = [tensor for tensor in model.graph.initializer if tensor.name == "classifier.bias"]
+    bias.raw_data = numpy.full(len(bias.raw_data) // 4, numpy.nan, numpy.float32).tobytes()
+    write_graph(model, tmp_path / "broken.onnx")
+    assert Judge(graphs.graph(), graphs.labelled, "any")(tmp_path / "broken.onnx") == (numpy.inf, 0)
+
+
 def test_no_row_is_an_error() -> None:
     with pytest.raises(InputError, match="`any` needs validation rows"):
         Judge(graphs.graph(), list, "any")

@@ -47,15 +47,15 @@ def broken(report, change):
     [
         (lambda v: v.pop("record_version"), "report.json: not a report of this program: it has no `record_version`."),
         (
-            lambda v: v.update(record_version=2),
-            "report.json: has record_version 2; this program reads 1. Update this program",
+            lambda v: v.update(record_version=3),
+            "report.json: has record_version 3; this program reads 1 and 2. Update this program",
         ),
         (
             lambda v: v.update(record_version=0),
-            "has record_version 0; this program reads 1. Make the report anew: `compress run --from report`",
+            "has record_version 0; this program reads 1 and 2. Make the report anew: `compress run --from report`",
         ),
-        (lambda v: v.update(record_version="one"), "has record_version 'one'; this program reads 1."),
-        (lambda v: v.update(record_version=True), "has record_version True; this program reads 1."),
+        (lambda v: v.update(record_version="one"), "has record_version 'one'; this program reads 1 and 2."),
+        (lambda v: v.update(record_version=True), "has record_version True; this program reads 1 and 2."),
         (lambda v: v.pop("seed"), "report.json: seed: is missing."),
         (lambda v: v["task"].update(colour="red"), "report.json: task.colour: no such key."),
         (
@@ -68,9 +68,9 @@ def broken(report, change):
             "structures.small.shares.layers.[key]: Input should be 'heads' or 'neurons'",
         ),
         (lambda v: v.update(created="yesterday"), "created: String should match pattern"),
-        (lambda v: v["variants"][2].update(predictions=pack([1])), "small pytorch-fp32: 1 label ids for 50 test rows"),
-        (lambda v: v.update(gold=pack([0] * 1_000_000)), "gold: 51 label ids for 50 test rows"),
-        (lambda v: v.update(gold=pack([8] * 50)), "gold: a label id above 7, the last label's"),
+        (lambda v: v["variants"][2].update(predictions=pack([1])), "small pytorch-fp32: 1 numbers for 50 test rows"),
+        (lambda v: v.update(gold=pack([0] * 1_000_000)), "gold: 51 numbers for 50 test rows"),
+        (lambda v: v.update(gold=pack([8] * 50)), "gold: a number above 7, the last"),
         (lambda v: v["variants"].append(v["variants"][0]), "two variants of one name: teacher pytorch-fp32"),
     ],
 )
@@ -87,6 +87,52 @@ def test_a_report_from_before_the_shares_were_recorded_is_read(report):
     found = records.parse(broken(report, lambda v: v["structures"]["small"].pop("shares")), "r.json")
     assert found.structures["small"].layers == report.structures["small"].layers
     assert found.structures["small"].shares == {}
+
+
+def test_a_report_of_version_1_is_read(report):
+    def older(value):
+        value["record_version"] = 1
+        for key in ("lengths", "columns", "rows"):
+            value.pop(key)
+        for key in ("fidelity", "calibration", "slices"):
+            value["gate"].pop(key)
+        for key in ("columns", "shown_rows"):
+            value["measure"].pop(key)
+        for variant in value["variants"]:
+            for key in ("divergence", "calibration_error"):
+                variant.pop(key)
+            for cell in (*variant["latency"], variant["same_rows"]):
+                for key in ("p50_interval", "p95_interval", "speedup_interval"):
+                    cell.pop(key)
+
+    found = records.parse(broken(report, older), "r.json")
+    assert (found.lengths, found.columns, found.rows, found.measure.columns) == (None, {}, (), ())
+    for now, before in zip(found.variants, report.variants, strict=True):
+        assert now.divergence is now.calibration_error is now.latency[0].p95_interval is None
+        assert (now.predictions, now.latency[0].p50_ms) == (before.predictions, before.latency[0].p50_ms)
+    assert records.parse(found.model_dump(mode="json"), "r.json") == found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: v.update(lengths=pack([65] * 50)), "lengths: a number above 64, the last"),
+        (lambda v: v.update(lengths=pack([3] * 49)), "lengths: 49 numbers for 50 test rows"),
+        (
+            lambda v: v.update(columns={"source": {"values": ["a"], "rows": pack([1] * 50)}}),
+            "columns.source: a number above 0, the last",
+        ),
+        (lambda v: v.update(rows=[{"row": 50, "text": "hello"}]), "rows: a row above 49, the last"),
+        (
+            lambda v: v["variants"][0].update(divergence={"value": 1, "low": 2, "high": 1}),
+            "variants[0].divergence: an interval from 2",
+        ),
+    ],
+)
+def test_what_is_said_of_rows_must_fit_them(report, change, said):
+    with pytest.raises(InputError) as caught:
+        records.parse(broken(report, change), "r.json")
+    assert said in str(caught.value)
 
 
 def test_every_problem_is_told_at_once(report):

@@ -12,7 +12,7 @@ import sample
 from compress.errors import CompressError, InputError
 from compress.files import sha256, write_json
 from compress.report import record
-from compress.report.record import Ratio
+from compress.report.variant import Estimate
 from compress.run import bundle as bundles
 from compress.run.bundle import Asked, bundle
 from compress.store import artifact
@@ -142,7 +142,7 @@ def slow(found: record.Record) -> record.Record:
     variants = []
     for variant in found.variants:
         if (variant.model, variant.precision) == ("tiny", "int8"):
-            ratio = Ratio(value=0.5, low=0.4, high=0.6)
+            ratio = Estimate(value=0.5, low=0.4, high=0.6)
             cells = tuple(cell.model_copy(update={"to_plain": ratio}) for cell in variant.latency)
             variant = variant.model_copy(
                 update={"plain": "onnxruntime-fp32", "on_regression": "drop", "latency": cells, "max_drop": 1.0}

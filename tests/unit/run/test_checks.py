@@ -60,6 +60,13 @@ def test_a_good_project_passes(tmp_path: Path) -> None:
         ("gate.baseline=reports/none.json", "cannot be read"),
         ("measure.sequence=[99]", "99 is above task.max_length, 16"),
         (
+            "measure.columns=[rom]",
+            "test.tsv:1: no column `rom`; there is `label`, `text`, `room`. Did you mean `room`?",
+        ),
+        ("measure.columns=[room, room]", "measure.columns.1: `room` is listed twice."),
+        ("measure.columns=[label]", "measure.columns.0: `label` parts the rows in any case, by their own label."),
+        ("measure.columns=[text]", "measure.columns.0: `text` is the column of `task.text`."),
+        (
             "students.small.prune={target: {speedup: 2, on: onnxruntime-itn8}}",
             "students.small.prune.target.on: no such export `onnxruntime-itn8`. Did you mean `onnxruntime-int8`?",
         ),

@@ -11,7 +11,7 @@ from compress.config.pipeline import load
 from compress.errors import InputError
 from compress.registry import TARGETS
 from compress.run.plan import Plan
-from compress.store import artifact, fingerprint
+from compress.store import artifact, fingerprint, seal
 from compress.targets.onnxruntime import OnnxRuntime
 
 STEPS = [
@@ -90,6 +90,22 @@ def test_changed_rows_make_their_readers_run(done: Path, split: str, first: str)
     path = done / f"{split}.tsv"
     path.write_text(path.read_text() + "light\tone more lamp\n")
     found = states(planned(done))
+    assert next(name for name, state in found.items() if state == "run") == first
+
+
+@pytest.mark.parametrize(
+    ("assignment", "first"),
+    [
+        ("measure.columns=[room]", "report"),
+        ("measure.shown_rows=0", "report"),
+        ("measure.rounds=4", "measure"),
+        ("measure.batch=2", "measure"),
+        ("measure.sequence=4", "measure"),
+        ("measure.threads=2", "measure"),
+    ],
+)
+def test_what_the_report_tells_of_rows_is_not_measured_anew(done: Path, assignment: str, first: str) -> None:
+    found = states(planned(done, assignment))
     assert next(name for name, state in found.items() if state == "run") == first
 
 
@@ -245,7 +261,7 @@ def test_all_code_that_makes_numbers_counts(tmp_path: Path) -> None:
 
 def test_a_damaged_manifest_is_no_artifact(done: Path) -> None:
     path = done / "runs" / "demo" / "teacher" / "manifest.json"
-    path.write_text(path.read_text().replace('"files": {', '"files": [], "seconds_": {'))
+    seal.write(path, {**seal.content(path), "files": []})
     assert states(planned(done))["teacher"] == "run"
     assert reasons(planned(done), "teacher") == (f"damaged: {path}: not a manifest of this program.",)
     path.write_text("{")
@@ -256,7 +272,8 @@ def test_a_damaged_manifest_is_no_artifact(done: Path) -> None:
 
 def test_a_manifest_that_leads_out_of_its_folder_is_damaged(done: Path) -> None:
     path = done / "runs" / "demo" / "teacher" / "manifest.json"
-    path.write_text(path.read_text().replace('"content": {', '"../content": {'))
+    told = seal.content(path)
+    seal.write(path, {**told, "files": {f"../{name}": facts for name, facts in told["files"].items()}})
     assert reasons(planned(done), "teacher")[0].startswith("damaged: ../content: leads out of ")
 
 

@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
 
 from compress.config import settings
 from compress.encoders import checkpoint
+from compress.errors import ParityError
 from compress.stages.context import Context
-from compress.stages.export import Needs, Settings, export
+from compress.stages.export import Needs, Settings, _parity, export
 from compress.targets import Feeds
 from compress.targets.onnxruntime import OnnxRuntime
 
@@ -55,6 +57,14 @@ def test_the_script_beside_the_files_cuts_as_training_whatever_the_tokenizer_was
     label, probability = done.stdout.split()
     assert label == model.config.id2label[int(odds.argmax())]
     assert float(probability) == pytest.approx(float(odds.max()), abs=1e-3)
+
+
+@pytest.mark.parametrize(("broken", "who"), [(0, "PyTorch"), (1, "tiny fp16")])
+def test_logits_that_are_no_numbers_fail(broken: int, who: str) -> None:
+    pair = np.zeros((2, 5, 3), np.float32)
+    pair[broken, 3, 1] = np.nan
+    with pytest.raises(ParityError, match=f"tiny fp16: of 5 validation rows, {who} answers 1 with NaN .* row 3 "):
+        _parity("tiny fp16", *pair, share=1)
 
 
 class Bounded(OnnxRuntime):

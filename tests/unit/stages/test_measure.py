@@ -1,27 +1,27 @@
 """Accuracy is measured as a device is asked, one row at a time; and whoever waits is told how far it is."""
 
-import dataclasses
-import json
+import re
 from pathlib import Path
 
 import graphs
 import numpy as np
-import project
 import pytest
 import spelling
 import tiny
 from transformers import AutoTokenizer
 
 from compress.config import settings
-from compress.config.pipeline import load
 from compress.data import sources
 from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
-from compress.files import DESCRIPTION
+from compress.errors import NotFinite
 from compress.quantization.dynamic import dynamic
 from compress.report import record
-from compress.run.steps import steps
+from compress.report.packing import unpack
 from compress.stages import measure
+from compress.stages.candidate import Candidate
+from compress.stages.latency import Feed
+from compress.stages.progress import Progress
 from compress.targets.onnxruntime import onnxruntime
 
 TASK = settings.Task(type="text-classification", data=settings.Data(train="a.tsv", validation="b.tsv"), max_length=32)
@@ -35,32 +35,10 @@ def rows(tmp_path: Path) -> Encoded:
 
 
 @pytest.fixture
-def candidate(tmp_path: Path) -> measure._Candidate:
+def candidate(tmp_path: Path) -> Candidate:
     file = tmp_path / "model.onnx"
     dynamic(graphs.graph(), file, graphs.material())
-    return measure._Candidate("tiny", "onnxruntime", "int8", None, file, {}, {}, tmp_path)
-
-
-def test_an_int8_answer_does_not_depend_on_the_other_rows(rows: Encoded, candidate: measure._Candidate) -> None:
-    session = onnxruntime.open(candidate.file, {}, threads=1)
-
-    def answers(size: int) -> list[int]:
-        return [int(answer) for _, feed in feeds(rows, size, order="given") for answer in session(feed).argmax(-1)]
-
-    assert measure._answers(candidate, rows, TASK, lambda *_news: None).tolist() == answers(1)
-    assert answers(8) != answers(1)
-
-
-def test_every_row_and_every_round_is_told(rows: Encoded, candidate: measure._Candidate) -> None:
-    told: list[tuple[int, int, str]] = []
-    steps = measure._Steps(lambda *news: told.append(news), 3)
-    measure._answers(candidate, rows, TASK, steps.within("tiny"))
-    assert told == [(0, 3, f"tiny, row {row} of 300") for row in range(1, 301)]
-    told.clear()
-    asked = measure.Settings(TASK, settings.Measure(batch=[1], sequence=[8], rounds=5))
-    measure._latencies([candidate], {"tiny": rows}, asked, 0, steps)
-    assert told[4:6] == [(0, 3, "timing at 1 x 8, round 5 of 5"), (1, 3, "timed at 1 x 8")]
-    assert told[-2:] == [(1, 3, "timing on real rows, round 200 of 200"), (2, 3, "timed on real rows")]
+    return Candidate("tiny", "onnxruntime", "int8", None, file, {}, {}, tmp_path)
 
 
 def test_test_rows_among_the_unlabelled_ones_count_as_seen(tmp_path: Path) -> None:
@@ -77,27 +55,7 @@ def test_test_rows_among_the_unlabelled_ones_count_as_seen(tmp_path: Path) -> No
         assert (found.unlabelled.rows if found.unlabelled else None) == (2 if unlabelled else None)
 
 
-@pytest.mark.parametrize("first", ["pytorch", "onnxruntime"])
-def test_every_candidate_has_a_name_of_its_own(first: str, tmp_path: Path) -> None:
-    exports = [
-        {"target": target, "precision": "fp32"} for target in sorted(("pytorch", "onnxruntime"), key=first.__ne__)
-    ]
-    path = project.write(tmp_path)
-    step = next(step for step in steps(load(path, [f"export={json.dumps(exports)}"])) if step.name == "measure")
-    folders = {name: tmp_path / name for name in step.inputs["exports"]}
-    for name, folder in folders.items():
-        file = {"precision": "fp32", "recipe": None, "file": "x", "settings": {}, "size_bytes": 1, "asked": True}
-        folder.mkdir(parents=True)
-        (folder / DESCRIPTION).write_text(
-            json.dumps({"target": name.split("/")[2], "parameters": 1, "files": [file]}), encoding="utf-8"
-        )
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    found = [candidate.id for candidate in measure._candidates(measure.Needs(tmp_path, folders))]
-    assert found[0] == "teacher pytorch-fp32"
-    assert len(found) == len(set(found)) == 6
-
-
-def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: measure._Candidate) -> None:
+def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: Candidate) -> None:
     tiny.tokenizer(tmp_path / "teacher")
     spelling.tokenizer("bert").save_pretrained(tmp_path / "student")
     tiny.model().config.save_pretrained(tmp_path / "teacher")
@@ -117,42 +75,73 @@ def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: measure._Can
     assert len(read["one"][0]["input_ids"]) != len(read["two"][0]["input_ids"])
 
 
-def test_each_session_is_timed_on_its_own_rows(
-    rows: Encoded, candidate: measure._Candidate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = {}
-    monkeypatch.setattr(measure._Candidate, "open", lambda self, threads: _Asked(asked.setdefault(self.model, [])))
-    read = {"teacher": rows, "tiny": dataclasses.replace(rows, ids=rows.ids + 100)}
-    candidates = [candidate._replace(model=name) for name in read]
-    settings_ = measure.Settings(TASK, settings.Measure(batch=[1], sequence=[8], rounds=3))
-    measure._latencies(candidates, read, settings_, 0, measure._Steps(lambda *news: None, 2))
-    assert {(np.concatenate([ids.ravel() for ids in fed]) >= 100).all() for fed in asked.values()} == {True, False}
-    assert min(ids.min() for ids in asked["tiny"]) >= 100 > max(ids.max() for ids in asked["teacher"])
+def test_an_int8_answer_does_not_depend_on_the_other_rows(rows: Encoded, candidate: Candidate) -> None:
+    session = onnxruntime.open(candidate.file, {}, threads=1)
+
+    def answers(size: int) -> list[int]:
+        return [int(answer) for _, feed in feeds(rows, size, order="given") for answer in session(feed).argmax(-1)]
+
+    assert measure._answers(candidate, rows, TASK, lambda *_news: None).ids.tolist() == answers(1)
+    assert answers(8) != answers(1)
 
 
-class _Asked:
-    """A session that notes what it is asked."""
+def test_every_row_is_told(rows: Encoded, candidate: Candidate) -> None:
+    told: list[tuple[int, int, str]] = []
+    progress = Progress(lambda *news: told.append(news), 3)
+    measure._answers(candidate, rows, TASK, progress.within("tiny"))
+    assert told == [(0, 3, f"tiny, row {row} of 300") for row in range(1, 301)]
 
-    def __init__(self, fed: list[np.ndarray]) -> None:
-        self.fed = fed
 
-    def __call__(self, feed: measure.Feed) -> None:
-        self.fed.append(feed["input_ids"])
+def test_the_logits_of_every_row_are_kept_in_its_place(rows: Encoded, candidate: Candidate) -> None:
+    found = measure._answers(candidate, rows, TASK, lambda *_news: None)
+    session = onnxruntime.open(candidate.file, {}, threads=1)
+    expected = np.concatenate([session(feed) for _, feed in feeds(rows, 1, order="given")])
+    assert found.logits is not None
+    np.testing.assert_allclose(found.logits, expected, atol=1e-6)
+    assert found.ids.tolist() == expected.argmax(-1).tolist()
+
+
+class _Says:
+    """A session that gives the same logits to every row, but for one."""
+
+    def __init__(self, logits: list[float], row: int, other: list[float]) -> None:
+        self.logits, self.row, self.other, self.asked = logits, row, other, 0
+
+    def __call__(self, feed: Feed) -> np.ndarray:
+        self.asked += 1
+        return np.array([self.other if self.asked == self.row + 1 else self.logits], np.float32)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-@pytest.mark.parametrize(
-    ("target", "precision", "beside"),
-    [
-        ("onnxruntime", "int8", "onnxruntime-fp32"),
-        ("onnxruntime", "fp32", None),
-        ("tensorrt-rtx", "int8", "tensorrt-rtx-fp16"),
-        ("tensorrt-rtx", "fp16", None),
-        ("tensorrt-rtx", "fp32", None),
-    ],
-)
-def test_only_lower_precisions_are_compared_with_the_plain_one(target: str, precision: str, beside: str | None) -> None:
-    candidate = measure._Candidate("tiny", target, precision, None, Path(), {}, {}, Path())
-    assert candidate.plain == beside
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_an_answer_that_is_no_number_is_no_answer(
+    rows: Encoded, candidate: Candidate, broken: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Candidate, "open", lambda *_: _Says([1.0, 2.0], 7, [0.5, broken]))
+    row = int(np.argsort(rows.lengths, kind="stable")[7])
+    said = f"tiny onnxruntime-int8: the logits of row {row + 1} of b.tsv are no finite numbers: 0.5, {broken}. Leave"
+    with pytest.raises(NotFinite, match=re.escape(said)):
+        measure._answers(candidate, rows, TASK, lambda *_news: None)
+
+
+def test_answers_are_judged_by_themselves_and_beside_the_teachers() -> None:
+    logits = np.array([[0, 2], [3, 0], [0, 1], [1, 0]], np.float32)
+    teacher, gold = measure.Answers(logits.argmax(-1), logits), np.array([1, 0, 1, 1])
+    found = measure._judged(TASK, teacher, teacher, gold, 0)
+    assert (found["agreement"], found["divergence"]) == (1, {"value": 0, "low": 0, "high": 0})
+    other = measure.Answers(logits[:, ::-1].argmax(-1), logits[:, ::-1])
+    found = measure._judged(TASK, other, teacher, gold, 0)
+    assert (found["agreement"], found["metrics"]["accuracy"], unpack(found["predictions"])) == (0, 0.25, [0, 1, 0, 1])
+    gaps = [gap * np.tanh(gap / 2) for gap in (2, 3, 1, 1)]
+    assert found["divergence"]["value"] == pytest.approx(np.mean(gaps), rel=1e-6)
+    assert found["calibration_error"]["low"] <= found["calibration_error"]["value"]
+    found = measure._judged(TASK, teacher._replace(logits=None), teacher._replace(logits=None), gold, 0)
+    assert found["divergence"] is found["calibration_error"] is None
+
+
+def test_how_sure_the_teacher_is_survives_the_packing() -> None:
+    answers = measure.Answers(np.array([1, 0]), np.array([[0, 50], [np.log(3), 0]], np.float32))
+    assert unpack(measure._sureness(answers) or "") == [measure.SURE, round(0.75 * measure.SURE)]
+    assert measure._sureness(answers._replace(logits=None)) is None

@@ -316,7 +316,7 @@ def gradually(folder: Path, asked: dict[str, Any], name: str = "out", notify: An
 def test_a_way_in_steps_is_gone_on_bit_for_bit(kind: str, tmp_path: Path) -> None:
     told: list[str] = []
     whole = gradually(tmp_path, ASKED[kind], notify=lambda _done, _total, note: told.append(note))
-    steps = [read_json(tmp_path / "work-out" / f"cut-{number}" / "complete.json") for number in (1, 2, 3)]
+    steps = [read_json(tmp_path / "work-out" / f"cut-{number}" / "complete.seal") for number in (1, 2, 3)]
     history = read_json(whole / "history.json")
     expected = [2, 2] if kind == "no recovery" else [2, 2, 4]
     assert [phase["steps"] for phase in history["phases"]] == expected

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import project
 
 from compress.config.pipeline import load
-from compress.report.record import Weights
+from compress.report.packing import pack, unpack
+from compress.report.record import Column, Weights
 from compress.stages import report
 from compress.store import artifact
 
@@ -85,3 +87,59 @@ def test_the_versions_of_the_engines_and_their_recipes_are_told(tmp_path: Path) 
     exports = "[{target: openvino, precision: int8}, {target: onnxruntime, precision: int8}]"
     found = list(report._engines(load(project.write(tmp_path), [f"export={exports}"]).settings))
     assert {"openvino", "nncf", "onnxruntime"} <= set(found)
+
+
+def measured(**changes: Any) -> dict[str, Any]:
+    """Measurements of the project's 40 test rows: the teacher is right, a student wrong here and there."""
+    gold = [0, 1] * 20
+
+    def variant(model: str, precision: str, *wrong: int, asked: bool = True) -> dict[str, Any]:
+        answers = [1 - label if row in wrong else label for row, label in enumerate(gold)]
+        named = {"model": model, "runtime": "onnxruntime", "precision": precision, "recipe": None}
+        return {**named, "asked": asked, "predictions": pack(answers)}
+
+    variants = [
+        variant("teacher", "fp32"),
+        variant("teacher", "fp16", 20),
+        variant("small", "fp32", 3, 5, 30, asked=False),
+        variant("small", "int8", 3, 7),
+        variant("narrow", "int8", 7, 9, 11),
+    ]
+    labels = ["light", "music"]
+    return {"labels": labels, "gold": pack(gold), "sureness": pack(range(40)), "variants": variants} | changes
+
+
+def test_rows_are_told_in_words_of_every_student_and_variant_asked_for(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    settings = load(path, ["measure.shown_rows=2"]).settings
+    found = report._rows(settings, measured(), tmp_path)
+    assert [row["row"] for row in found["rows"]] == [3, 7, 9, 11]
+    texts = [line.split("\t")[1] for line in (tmp_path / "test.tsv").read_text().splitlines()[1:]]
+    assert all(row == {"row": row["row"], "text": texts[row["row"]], "text_pair": None} for row in found["rows"])
+    found = report._rows(settings, measured(sureness=None), tmp_path)
+    assert [row["row"] for row in found["rows"]] == [3, 7, 9]
+
+
+def test_without_rows_in_words_no_text_is_in_the_report(tmp_path: Path) -> None:
+    settings = load(project.write(tmp_path), ["measure.shown_rows=0"]).settings
+    assert report._rows(settings, measured(), tmp_path) == {"columns": {}, "rows": []}
+
+
+def test_a_long_text_is_cut_and_a_strange_one_stays(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    lines = (tmp_path / "test.tsv").read_text().splitlines()
+    lines[4], lines[8] = f"music\t{'é' * 301}\thall", f"music\t<b>\x1b[31m{'x' * 292}\thall"
+    (tmp_path / "test.tsv").write_text("\n".join(lines))
+    found = {row["row"]: row["text"] for row in report._rows(load(path).settings, measured(), tmp_path)["rows"]}
+    assert sorted(found) == [3, 7, 9, 11]
+    assert found[3] == "é" * 299 + "…"
+    assert found[7] == "<b>\x1b[31m" + "x" * 292
+
+
+def test_columns_of_the_data_are_packed_with_their_values(tmp_path: Path) -> None:
+    path = project.write(tmp_path)
+    settings = load(path, ["measure.columns=[room]"]).settings
+    column = Column.model_validate(report._rows(settings, measured(), tmp_path)["columns"]["room"])
+    rooms = [line.split("\t")[2] for line in (tmp_path / "test.tsv").read_text().splitlines()[1:]]
+    assert [column.values[place] for place in unpack(column.rows)] == rooms
+    assert list(column.values) == sorted(set(rooms))

@@ -1,12 +1,11 @@
 """Artifacts: whole or not there."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from compress.errors import CompressError, InputError
-from compress.store import artifact
+from compress.store import artifact, seal
 
 
 def made(folder: Path, text: str = "one", parts: dict[str, str] | None = None) -> artifact.Artifact:
@@ -73,7 +72,7 @@ def test_a_broken_manifest_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"manifest\.json:1: not JSON"):
         artifact.read(tmp_path / "a")
     (tmp_path / "a" / "manifest.json").write_text('{"manifest_version": 9}')
-    with pytest.raises(InputError, match="manifest version 9, this program reads 1"):
+    with pytest.raises(InputError, match="manifest version 9, this program reads 2"):
         artifact.read(tmp_path / "a")
 
 
@@ -92,15 +91,17 @@ def test_a_broken_manifest_is_named(tmp_path: Path) -> None:
 def test_a_manifest_of_other_values_is_named(tmp_path: Path, change: dict[str, object]) -> None:
     made(tmp_path / "a")
     path = tmp_path / "a" / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    seal.write(path, {**seal.content(path), **change})
     with pytest.raises(InputError, match=r"manifest\.json: not a manifest of this program"):
         artifact.read(tmp_path / "a")
 
 
 def test_a_manifest_cannot_name_files_outside(tmp_path: Path) -> None:
     found = made(tmp_path / "a")
-    text = (tmp_path / "a" / "manifest.json").read_text().replace("history.json", "../secret")
-    (tmp_path / "a" / "manifest.json").write_text(text)
+    path = tmp_path / "a" / "manifest.json"
+    told = seal.content(path)
+    (tmp_path / "secret").touch()
+    seal.write(path, {**told, "files": {"../secret": told["files"]["history.json"]}})
     again = artifact.read(found.folder)
     assert again is not None
     with pytest.raises(InputError, match="leads out of"):

@@ -1,6 +1,8 @@
 """The training loop: the same again, on from where it stopped, and never on from nonsense."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import tiny
 import torch
 from torch import Tensor, nn
 
+from compress import interruption
 from compress.config.settings import Distill, Train
 from compress.data.batches import Encoded
 from compress.encoders.processor import ATTENTION
@@ -129,6 +132,42 @@ def test_it_goes_on_where_it_stopped(
     assert len(checkpoints(tmp_path / "cut")) <= 1
 
 
+@pytest.mark.parametrize("make", [model, scheduled])
+@pytest.mark.parametrize(("step", "validating"), [(3, False), (5, False), (5, True), (10, False), (10, True)])
+def test_asked_to_stop_it_saves_what_it_has(
+    make: Callable[[], nn.Module],
+    step: int,
+    validating: bool,
+    rows: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(done: int, *_: Any) -> None:
+        if done == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def stopped(*given: Any, **how: Any) -> Any:
+        if len(checkpoints(tmp_path / "cut")) == 0 and calls.append(1) is None and 5 * len(calls) == step:
+            stop(step)
+        return judged(*given, **how)
+
+    whole, cut, told, calls, judged = make(), make(), [], list[int](), trainer.judged
+    expected = trained(whole, rows, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(interruption, "PATIENCE_S", 600)
+        (tmp_path / "cut").mkdir()
+        if validating:
+            patch.setattr(trainer, "judged", stopped)
+        with interruption.heeded(), pytest.raises(KeyboardInterrupt):
+            trained(cut, rows, tmp_path / "cut", quiet if validating else stop)
+    assert checkpoints(tmp_path / "cut") == [f"checkpoint-{step}"]
+    cut = make()
+    history = trained(cut, rows, tmp_path / "cut", lambda *news: told.append(news))
+    assert same(whole, cut)
+    assert (history.epochs, history.tokens) == (expected.epochs, expected.tokens)
+    assert [news[0] for news in told] == list(range(step + 1, 11))
+
+
 def test_student_and_teacher_compute_by_the_fast_attention_while_it_lasts(rows: Make, tmp_path: Path) -> None:
     module = distillation()
     assert isinstance(module, Distillation)
@@ -205,12 +244,61 @@ class Broken(nn.Module):
         return {"logits": output.logits, **({"loss": output.loss * scale} if self.training else {})}
 
 
+_ROWS = r"5, 27, 34, 6, 23, 36, 7, 32 \(the first is 0\)"
+"""Those of the seventh batch."""
+
+
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_it(loss: float, rows: Make, tmp_path: Path) -> None:
     module = Broken(7, loss)
-    with pytest.raises(TrainingFailed, match=f"the loss became {loss} at step 7 of 10, in .*checkpoint-5"):
+    with pytest.raises(
+        TrainingFailed, match=f"the loss became {loss} at step 7 of 10, on the rows {_ROWS}, in .*checkpoint-5"
+    ):
         trained(module, rows, tmp_path, checkpoint_steps=5)
     assert all(weight.isfinite().all() for weight in module.parameters())
+
+
+class Steep(nn.Module):
+    """Has a finite loss and a gradient that is none, at one step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.model, self.step, self.calls = tiny.model(), step, 0
+
+    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+        output = self.model(**inputs)
+        self.calls += self.training
+        steep = (output.logits.sum() * 0).sqrt() if self.training and self.calls == self.step else 0
+        return {"logits": output.logits, **({"loss": output.loss + steep} if self.training else {})}
+
+
+def test_a_gradient_that_is_no_number_stops_it(rows: Make, tmp_path: Path) -> None:
+    module = Steep(7)
+    with pytest.raises(TrainingFailed, match=f"a gradient became nan at step 7 of 10, on the rows {_ROWS}, in .*-5"):
+        trained(module, rows, tmp_path, checkpoint_steps=5)
+    assert all(weight.isfinite().all() for weight in module.parameters())
+
+
+def test_validation_answers_that_are_no_numbers_stop_it(rows: Make, tmp_path: Path) -> None:
+    class Silent(Broken):
+        def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+            output = super().forward(**inputs)
+            return output if self.training else {"logits": output["logits"] * float("nan")}
+
+    with pytest.raises(
+        TrainingFailed, match=r"the model's logits for row \d+ \(the first is 0\) are no finite numbers"
+    ):
+        trained(Silent(99), rows, tmp_path)
+
+
+@pytest.mark.parametrize("collapsed", [True, False])
+def test_a_model_that_gives_one_answer_alone_is_called_out(collapsed: bool, rows: Make, tmp_path: Path) -> None:
+    module = model()
+    if collapsed:
+        module.get_parameter("classifier.bias").data[1] = 100.0
+    history = trained(module, rows, tmp_path, learning_rate=1e-6)
+    said = "collapsed: all 12 validation rows get the answer LABEL_1, of 3 labels that they have"
+    assert history.notes == ([said] if collapsed else [])
 
 
 def test_weights_that_are_no_numbers_are_not_saved(rows: Make, tmp_path: Path) -> None:
@@ -220,9 +308,11 @@ def test_weights_that_are_no_numbers_are_not_saved(rows: Make, tmp_path: Path) -
         if done == 4:
             module.get_parameter("classifier.bias").data[0] = float("nan")
 
-    with pytest.raises(TrainingFailed, match=r"after step 4 of 10.*checkpoint-2"):
+    with pytest.raises(
+        TrainingFailed, match=r"classifier.bias was no number any more after step 4 of 10.*checkpoint-2"
+    ):
         trained(module, rows, tmp_path, spoil, checkpoint_steps=2)
-    assert json.loads((tmp_path / "checkpoint-2" / "complete.json").read_text())["progress"]["count"] == 2
+    assert json.loads((tmp_path / "checkpoint-2" / "complete.seal").read_text())["progress"]["count"] == 2
 
 
 def test_label_smoothing(rows: Make, tmp_path: Path) -> None:

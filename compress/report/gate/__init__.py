@@ -1,0 +1,1 @@
+"""Does a run hold what its gate asks for? Pure: records in, answers out."""

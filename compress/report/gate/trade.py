@@ -1,0 +1,114 @@
+"""Is a lower precision worth it: faster, as accurate and smaller than the same model in the same runtime, plain?"""
+
+from typing import NamedTuple
+
+from compress.report import words
+from compress.report.gate.margin import Margin, paired
+from compress.report.record import Record
+from compress.report.variant import Cell, Variant
+from compress.units import percent
+
+_ALIKE = 0.02
+"""The share of the speed that counts as none: of several shapes of equal speed, noise would make one slower now and then."""
+
+
+class Trade(NamedTuple):
+    """What a lower precision gives and what it costs."""
+
+    variant: Variant
+    plain: Variant
+    faster: tuple[Cell, ...]
+    """The shapes at which it is faster, beyond the noise of the timing."""
+    slower: tuple[Cell, ...]
+    """The shapes at which it is slower by more than a fiftieth, beyond the noise of the timing."""
+    margin: Margin | None
+    """The difference of the accuracies; None without rows."""
+
+    @property
+    def worse(self) -> bool:
+        """Whether more rows are lost than allowed, beyond the noise of the rows."""
+        seen = self.margin
+        return seen is not None and seen.difference + seen.half_width < -self.variant.max_drop
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the rows are too few to tell."""
+        seen = self.margin
+        return not self.worse and seen is not None and seen.difference - seen.half_width < -self.variant.max_drop
+
+    @property
+    def larger(self) -> bool:
+        """Whether its file is no smaller."""
+        return self.variant.size_bytes >= self.plain.size_bytes
+
+    @property
+    def regressed(self) -> bool:
+        """Whether it is slower or worse."""
+        return bool(self.slower) or self.worse
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it, in a few words; empty if nothing is."""
+        slower = f"slower at {_shapes(self.slower)}" if self.slower else ""
+        if self.slower and len(self.slower) == sum(cell.to_plain is not None for cell in self.variant.latency):
+            slower = f"slower, {_span(self.slower)} as fast"
+        lost = f"loses {_points(self.margin)}" if self.worse and self.margin else ""
+        return " and ".join(filter(None, (slower, lost)))
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one sentence."""
+        title = f"{self.variant.model} {self.variant.id} against {self.plain.id}"
+        return f"{title}: {'; '.join(filter(None, (self._speed(), self._accuracy(), self._size())))}."
+
+    def _speed(self) -> str:
+        parts = [
+            f"{kind} at {_shapes(cells)}" for kind, cells in (("slower", self.slower), ("faster", self.faster)) if cells
+        ]
+        rest = [cell for cell in self.variant.latency if cell.to_plain and cell not in (*self.slower, *self.faster)]
+        return ", ".join([*parts, *([f"as fast at {_shapes(tuple(rest))}"] if rest else [])])
+
+    def _accuracy(self) -> str:
+        if self.margin is None:
+            return ""
+        seen = f"accuracy {words.points(self.margin.difference)} ± {100 * self.margin.half_width:.2f} points"
+        limit = f"{100 * self.variant.max_drop:.2f}"
+        if self.worse:
+            return f"{seen}, more than the {limit} allowed"
+        return f"{seen}, too few rows to tell whether within {limit}" if self.unsure else f"{seen}, within {limit}"
+
+    def _size(self) -> str:
+        return f"{percent(self.variant.size_bytes / max(1, self.plain.size_bytes))} of the size"
+
+
+def trades(record: Record) -> tuple[Trade, ...]:
+    """Every lower precision that was asked for, beside the plain one of its runtime, where that was measured."""
+    found = []
+    for variant in record.variants:
+        plain = record.variant(variant.model, variant.plain) if variant.plain and variant.asked else None
+        if plain is not None:
+            timed = [(cell, cell.to_plain) for cell in variant.latency if cell.to_plain is not None]
+            faster = tuple(cell for cell, ratio in timed if ratio.low > 1)
+            slower = tuple(cell for cell, ratio in timed if ratio.high < 1 - _ALIKE)
+            seen = paired(record, variant, plain) if record.data.test.rows else None
+            found.append(Trade(variant, plain, faster, slower, seen))
+    return tuple(found)
+
+
+def _points(seen: Margin) -> str:
+    return f"{-100 * seen.difference:.2f} ± {100 * seen.half_width:.2f} points"
+
+
+def _span(cells: tuple[Cell, ...]) -> str:
+    ends = sorted(cell.to_plain.value for cell in cells if cell.to_plain)
+    return "–".join(dict.fromkeys(words.times(end) for end in (ends[0], ends[-1])))
+
+
+def _shapes(cells: tuple[Cell, ...]) -> str:
+    """Each shape with its ratio: `1 × 16 (2.10×) and 8 × 64 (1.85×)`."""
+    written = [
+        f"{words.shape(cell.batch, cell.sequence)} ({words.times(cell.to_plain.value)})"
+        for cell in cells
+        if cell.to_plain
+    ]
+    return " and ".join(filter(None, (", ".join(written[:-1]), written[-1])))
