@@ -5,16 +5,23 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from compress.errors import InputError
 
 DESCRIPTION = "export.json"
 """In an exported folder, the file that says what was built, and how each file is opened."""
+
+PREPROCESS = "preprocess.json"
+"""Beside it, the file that says how texts become inputs; see `Target.predict`."""
+
+_JSON_LIMIT_BYTES = 200_000_000
+"""The largest JSON that the program makes or takes, tokenizers and reports, is a tenth of it."""
 
 
 def sha256(path: Path) -> str:
@@ -49,6 +56,26 @@ def flush(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def opened(path: Path, most: int | None = None) -> BinaryIO:
+    """A file of at most so many bytes, opened to be read.
+
+    Raises: OSError also if it is no plain file (a folder; a pipe or a device, whose end nobody knows) or larger
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))  # a pipe would wait
+    try:
+        state = os.fstat(handle)
+        if stat.S_ISDIR(state.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, "Is a pipe or a device, not a file", str(path))
+        if most is not None and state.st_size > most:
+            raise OSError(errno.EFBIG, f"Is larger than {most // 10**6} MB", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -102,7 +129,8 @@ def read_json(path: Path) -> Any:
     Raises: InputError naming the file and the line where it stops being JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with opened(path, _JSON_LIMIT_BYTES) as stream:
+            return json.loads(stream.read().decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}.") from error
     except UnicodeDecodeError as error:
@@ -118,7 +146,10 @@ def inside(folder: Path, name: str) -> Path:
 
     Raises: InputError if the name leads out of the folder (`..`, an absolute path, a link).
     """
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself; a NUL in the name
+        raise InputError(f"{name!r}: no name of a file inside of {folder}: {error}.") from error
     if not path.is_relative_to(folder.resolve()):
         raise InputError(f"{name}: leads out of {folder}. Give a name inside it.")
     return path

@@ -1,4 +1,14 @@
-"""How sizes, times and counts are written for people."""
+"""How sizes, times, counts and texts of unknown origin are written for people."""
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys in place of showing it: control characters, and those that turn the direction of text."""
+
+
+def printable(text: str) -> str:
+    """Text as a terminal may be given it: control characters spelt (`\\x1b`), but for tabs and ends of lines."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def size(count_bytes: float) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compress.bench import timer
+from compress.encoders import external
 from compress.errors import InputError, NotAvailable, Problem
+from compress.files import DESCRIPTION
 from compress.registry import TARGETS
 
 if TYPE_CHECKING:
@@ -76,9 +78,17 @@ def _opened(models: Sequence[Model], threads: int, opened: ExitStack) -> list[An
         if reason := target.unavailable() or target.unrunnable(precision):
             raise NotAvailable(f"{model.file}: cannot be run here: {reason}")
         try:
+            if model.file.suffix == ".onnx":
+                external.check(model.file)
             session = target.open(model.file, model.settings, threads=threads)
         except InputError as error:
             problems += error.problems
+            continue
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            if not model.settings:
+                raise
+            said = f"cannot be opened with the settings that its {DESCRIPTION} tells: {type(error).__name__}: {error}"
+            problems.append(Problem(str(model.file), said))
             continue
         opened.callback(session.close)
         sessions.append(session)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compress.errors import InputError
-from compress.files import DESCRIPTION, read_json
+from compress.files import DESCRIPTION
+from compress.store.described import read_export
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,11 +59,8 @@ def find(path: Path) -> list[Model]:
 
 def _described(folder: Path) -> list[Model]:
     """The models of an exported folder, in their order."""
-    told = read_json(folder / DESCRIPTION)
-    try:
-        return [
-            Model(folder / one["file"], told["target"], one["settings"], one["precision"], one["size_bytes"])
-            for one in told["files"]
-        ]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / DESCRIPTION}: not what an export writes. Export the model again.") from error
+    told = read_export(folder)
+    return [
+        Model(folder / one["file"], told["target"], one["settings"], one["precision"], one["size_bytes"])
+        for one in told["files"]
+    ]

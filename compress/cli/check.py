@@ -22,9 +22,10 @@ def check(
         typer.echo(json.dumps(pipeline_schema(), indent=2, ensure_ascii=False))
         return 0
     from compress.run import checks
+    from compress.units import printable
 
     loaded = checks.load(pipeline, sets or ())
     for note in checks.notes(loaded):
-        typer.echo(note)
+        typer.echo(printable(note))
     typer.echo(f"{loaded.settings.name}: no mistakes found.")
     return 0

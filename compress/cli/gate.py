@@ -78,11 +78,13 @@ def _print(judged: "Verdict", github: bool) -> None:
     """A line for each check, and the answer. GitHub is told not to read commands in them: names come from the data."""
     import secrets
 
+    from compress.units import printable
+
     token = secrets.token_hex(16)
     lines = [*(f"{check.answer}: {check.sentence}" for check in judged.checks), judged.headline]
     fence = ([f"::stop-commands::{token}"], [f"::{token}::"]) if github else ([], [])
     for line in [*fence[0], *(" ".join(line.splitlines()) for line in lines), *fence[1]]:
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _tell_github(source: Path, loaded: "Record", judged: "Verdict") -> None:

@@ -15,6 +15,7 @@ from compress import interruption
 from compress.cli import baseline, bench, bundle, check, doctor, gate, init, log, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
 from compress.run import limits, team
+from compress.units import printable
 
 _CLOSED = 141
 """128 + SIGPIPE: what a shell tells of a program whose reader went away."""
@@ -160,12 +161,12 @@ def _told(error: BaseException) -> int:
         if isinstance(error, InputError) and not notes:
             count = len(error.problems)
             notes = [f"{count} error{'s' if count > 1 else ''}, nothing was run."]
-        typer.echo("\n".join([str(error), *notes]), err=True)
+        typer.echo(printable("\n".join([str(error), *notes])), err=True)
         return error.exit_code
     if isinstance(error, BrokenPipeError) and _unread():
         return _CLOSED
     if isinstance(error, OSError) and error.filename is not None:
-        typer.echo(f"{error.filename}: {error.strerror}.", err=True)
+        typer.echo(printable(f"{error.filename}: {error.strerror}."), err=True)
         return 2
     traceback.print_exception(error)
     if not isinstance(error, OSError):

@@ -35,6 +35,7 @@ def report(
     """Show the report of a run, or those of several side by side."""
     from compress.cli.console import console
     from compress.files import write_text
+    from compress.units import printable
 
     if out is not None and format == "terminal":
         suffixes: dict[str, Literal["markdown", "html"]] = {".md": "markdown", ".html": "html"}
@@ -56,7 +57,7 @@ def report(
     else:
         text = _page(sources, format)
     if out is None:
-        typer.echo(text)
+        typer.echo(printable(text))
     else:
         write_text(out, text)
     return 0

@@ -23,6 +23,9 @@ from compress.registry import Registry
 Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_TEACHER = "bert-large"
+_CROWD = 100
+_SHOWN = 200
+"""Mistakes that are told of one pipeline; after more nothing else of it is checked, which would take minutes."""
 _TEACHER_KEYS = ("model", "train")
 _SHAPE_KEYS = ("architecture", "start", "start_layers")
 _STUDENT_KEYS = tuple(StudentMaking.model_fields)
@@ -123,7 +126,9 @@ class Draft:
         """
         settings, _ = validated(Pipeline, self.document)
         known = dict.fromkeys([*(problem for _, problem in self.faults), *further])  # one card may serve two students
-        problems = [*sorted(known, key=self._order), *rows]
+        problems = [*sorted(known, key=self._order)[:_SHOWN], *rows]
+        if len(known) > _SHOWN:
+            problems.append(Problem(f"{shown(self.path)}:1", f"{len(known) - _SHOWN} more mistakes."))
         if settings is None or problems:
             raise InputError(problems)
         return Loaded(self.path, settings, self.document, self.assignments)
@@ -155,6 +160,7 @@ def read(path: Path, assignments: Iterable[str] = ()) -> Draft:
     written = draft.document
     if isinstance(written.value.get("teacher", {}), dict):
         draft.document = source.merge(Document({"teacher": {"use": DEFAULT_TEACHER}}), written)
+    _crowded(draft, [("students",), ("teachers",), ("export",)])
     foreign = _fill_in(draft)
     _assign(draft, [assignment for assignment in given if _beneath(assignment)])
     _names(draft)
@@ -166,6 +172,9 @@ def read(path: Path, assignments: Iterable[str] = ()) -> Draft:
         for key in sorted(_overridden(draft, student) & {*_keys(_get(written.value, (*student, "distill")))}):
             what = f"`{key}` has no effect: every phase gives its own. Leave it out, here or in one of the phases."
             draft.fault((*student, "distill", key), what)
+    _crowded(draft, [("students", name, "distill", "phases") for name in draft.students])
+    if len(draft.faults) > _SHOWN:
+        draft.finished()
     named = {faulty for faulty, _ in draft.faults}
     for faulty, problem in validated(Pipeline, draft.document)[1].items():
         # A mistake of a card is reported as such, and a model that such a card would give is not missing.
@@ -217,6 +226,20 @@ def _idle(student: Any) -> dict[str, str]:
         for key in _SHAPE_KEYS
         if group.get(key) is not None
     }
+
+
+def _crowded(draft: Draft, paths: Iterable[KeyPath]) -> None:
+    """See that lists and groups hold no more than a person writes: the checks of each go through all others.
+
+    Raises: InputError naming those that do
+    """
+    counts = {path: len(found) for path in paths if isinstance(found := _get(draft.document.value, path), dict | list)}
+    most = f"one pipeline has at most {_CROWD}. Write several files."
+    crowded = [
+        Problem(draft.document.where(path), f"{n} are too many; {most}") for path, n in counts.items() if n > _CROWD
+    ]
+    if crowded:
+        raise InputError(crowded)
 
 
 def _overridden(draft: Draft, student: KeyPath) -> set[str]:

@@ -1,5 +1,6 @@
 """YAML 1.2 read with the place of every key, so that a mistake can be shown where it stands."""
 
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,19 +8,41 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from compress.errors import InputError, Problem
+from compress.files import opened
 
 KeyPath = tuple[str | int, ...]
 _SIZE_LIMIT_BYTES = 1_000_000
-_NODE_LIMIT = 20_000
+_NODE_LIMIT = 10_000
+_DEPTH_LIMIT = 40
+_TOO_MANY = "too many or too deeply nested values (aliases count each time)."
 
 
 def dotted(path: KeyPath) -> str:
     """A key path as people write it: `students.tiny.distill.losses`."""
     return ".".join(str(part) for part in path)
+
+
+class _TooMany(Exception):
+    """There are too many values, from this line (counted from 0) on."""
+
+
+class _Bounded(Composer):
+    """Stops where it is too much, before all is read: nested flow collections take quadratic time."""
+
+    _count = _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._count, self._depth = self._count + 1, self._depth + 1
+        if self._count > 2 * _NODE_LIMIT or self._depth > _DEPTH_LIMIT + 1:
+            raise _TooMany(self.parser.peek_event().start_mark.line)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 @dataclass(frozen=True)
@@ -48,11 +71,11 @@ def read(path: Path, shown: str | None = None) -> Document:
     """
     name = shown or str(path)
     try:
-        raw = path.read_bytes()
+        with opened(path, _SIZE_LIMIT_BYTES) as stream:
+            raw = stream.read()
     except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}.") from error
-    if len(raw) > _SIZE_LIMIT_BYTES:
-        raise InputError(f"{name}: is larger than 1 MB. A pipeline or card is a few kB.")
+        large = " A pipeline or card is a few kB." if error.errno == errno.EFBIG else ""
+        raise InputError(f"{name}: cannot be read: {error.strerror}.{large}") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -63,8 +86,12 @@ def read(path: Path, shown: str | None = None) -> Document:
 
 def parse(text: str, name: str) -> Document:
     """Read YAML text; see `read`."""
+    reader = YAML(typ="rt", pure=True)
+    reader.Composer = _Bounded
     try:
-        top = YAML(typ="rt", pure=True).load(text)
+        top = reader.load(text)
+    except _TooMany as error:
+        raise InputError(f"{name}:{error.args[0] + 1}: {_TOO_MANY}") from error
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         key = str(error.problem).split('"')[1] if '"' in str(error.problem) else ""
@@ -73,8 +100,8 @@ def parse(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise InputError(f"{name}:{line}: not YAML: {error.problem or error.context}.") from error
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{name}: not YAML: {error}.") from error
+    except Exception as error:  # ruamel meets some values that are no YAML with errors of Python's own
+        raise InputError(f"{name}: not YAML that can be read: {str(error).partition(chr(10))[0]}.") from error
     if not isinstance(top, CommentedMap):
         raise InputError(f"{name}:1: the top of the file must be `key: value` lines.")
     places: dict[KeyPath, str] = {(): f"{name}:1"}
@@ -120,7 +147,7 @@ def merge(below: Document, above: Document, whole: Iterable[KeyPath] = ()) -> Do
     """`above` laid over `below`, mapping by mapping; the key paths in `whole` are taken from one of them as they are."""
     places = dict(below.places)
     value = _overlay(below.value, above.value, (), frozenset(whole), places, above.places)
-    places.update({path: place for path, place in above.places.items() if path})
+    places.update(above.places)
     return Document(value, places)
 
 
@@ -181,18 +208,18 @@ def _items(node: CommentedMap | CommentedSeq) -> Iterator[tuple[str | int, Any, 
         for key, item in node.items():
             try:
                 line = node.lc.key(key)[0]
-            except (KeyError, TypeError):  # a key that came through `<<`
-                line = node.lc.line
+            except (KeyError, TypeError):  # a key that came through `<<`, or a mapping under a tag
+                line = node.lc.line or 0
             yield str(key), item, line
     else:
         for index, item in enumerate(node):
-            yield index, item, node.lc.item(index)[0]
+            yield index, item, node.lc.item(index)[0] if node.lc.data else 0  # none under a tag
 
 
 def _plain(node: Any, path: KeyPath, places: dict[KeyPath, str], name: str, seen: list[int]) -> Any:
     seen[0] += 1
-    if seen[0] > _NODE_LIMIT or len(path) > 40:
-        raise InputError(f"{name}: too many or too deeply nested values (aliases count each time).")
+    if seen[0] > _NODE_LIMIT or len(path) > _DEPTH_LIMIT:
+        raise InputError(f"{places.get(path, name)}: {_TOO_MANY}")
     if isinstance(node, CommentedMap | CommentedSeq):
         children: dict[str | int, Any] = {}
         for key, item, line in _items(node):

@@ -12,10 +12,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from compress.files import opened
+
 Wanted = Mapping[str, str]
 """The columns to read, by the key that names them: one of `task`, or a dotted one of the pipeline, such as `measure.columns.0`."""
 Wrong = tuple[int | None, str]
 """What is wrong with a line; with no line number, with the whole file."""
+
+
+_COLUMNS_COMPARED = 1000
+_LINE_LIMIT_BYTES = 10_000_000
+"""A line of twice this is always refused; the tokens of a text are a few thousand."""
 
 
 class Table(NamedTuple):
@@ -62,7 +69,7 @@ def records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[Wrong]]:
     from pyarrow import parquet
 
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return list(enumerate(parquet.ParquetFile(stream).read().to_pylist(), 1)), []
     except (pyarrow.ArrowException, ValueError) as error:
         return [], [(None, f"not a Parquet file that can be read: {str(error).splitlines()[0]}")]
@@ -105,7 +112,7 @@ def _lines(path: Path, wanted: Wanted) -> Table:
 def absent(key: str, column: str, found: Iterable[str]) -> str:
     """The sentence for a column that is not there."""
     names = list(found)
-    near = get_close_matches(column, names, n=1)
+    near = get_close_matches(column, names[:_COLUMNS_COMPARED], n=1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     named = key if "." in key else f"task.{key}"
     return f"no column `{column}`; there is {_listed(names)}.{hint} `{named}` names it."
@@ -148,7 +155,11 @@ def _plain(key: str, column: str, value: Any) -> tuple[str | None, str | None]:
 
 def _text(path: Path) -> tuple[str, list[Wrong]]:
     """A file's text without a byte-order mark, and the lines that are not UTF-8; those are read as well as can be."""
-    data = path.read_bytes()
+    data, long = _bytes(path)
+    if long:
+        return "", [
+            (long, f"the line is longer than {_LINE_LIMIT_BYTES // 10**6} MB. Is the file damaged, or not text?")
+        ]
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "", [(1, "the file is UTF-16. Save it as UTF-8.")]
     data = data.removeprefix(b"\xef\xbb\xbf")
@@ -162,6 +173,17 @@ def _text(path: Path) -> tuple[str, list[Wrong]]:
             except UnicodeDecodeError as error:
                 wrong.append((line, f"byte 0x{content[error.start]:02X} is not UTF-8. Save the file as UTF-8."))
         return data.decode(errors="replace"), wrong
+
+
+def _bytes(path: Path) -> tuple[bytes, int | None]:
+    """A file's content; or the number of a line that is too long, from where on nothing is read."""
+    parts: list[bytes] = []
+    with opened(path) as stream:
+        while part := stream.read(_LINE_LIMIT_BYTES):
+            if len(part) == _LINE_LIMIT_BYTES and b"\n" not in part:
+                return b"", sum(other.count(b"\n") for other in parts) + 1
+            parts.append(part)
+    return b"".join(parts), None
 
 
 def _nuls(text: str) -> list[Wrong]:
@@ -240,7 +262,7 @@ def _parquet(path: Path, wanted: Wanted) -> Table:
     from pyarrow import parquet
 
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             file = parquet.ParquetFile(stream)
             found = file.schema_arrow.names
             faults = [absent(key, column, found) for key, column in wanted.items() if column not in found]

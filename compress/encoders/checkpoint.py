@@ -32,11 +32,14 @@ from transformers.utils import logging
 
 from compress import files
 from compress.encoders import modeling_compress, source
-from compress.encoders.families import FAMILIES, family_of, paths, plain
+from compress.encoders.families import FAMILIES, check_numbers, family_of, paths, plain
 from compress.encoders.modules import base, classifier, extras, pooler
 from compress.encoders.surgery import Attention, entry, shaped
-from compress.encoders.widths import Pruned, pruned_of
+from compress.encoders.widths import Pruned, embedding_width, head_size, pruned_of, shape_of
 from compress.errors import InputError, UnknownName
+
+_NEW = 20_000_000
+"""Parameters that a checkpoint may lack: heads, poolers."""
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:
@@ -145,12 +148,41 @@ def _config(folder: Path) -> PreTrainedConfig:
     if name not in FAMILIES:
         raise UnknownName("architecture", name, FAMILIES, f"{where}: model_type")
     try:
+        check_numbers(FAMILIES[name], keys)
+    except InputError as error:
+        raise InputError(f"{where}: not a config of {name}: {error}") from error
+    try:
         config = CONFIG_MAPPING[name].from_dict({"name_or_path": str(folder), **keys})
     except Exception as error:  # transformers and huggingface_hub raise many kinds for a value that does not fit
         raise InputError(f"{where}: not a config of {name}: {_first_line(error)}") from error
     for key, value in family_of(config).fixed:
         setattr(config, key, value)
+    _check_size(config, folder)
     return config
+
+
+def _check_size(config: PreTrainedConfig, folder: Path) -> None:
+    """See that the weights can be those of the config: transformers would make what is missing, however large, first.
+
+    Raises: InputError if the config's tables and layers have more parameters than the files have bytes
+    """
+    row = family_of(config)
+    try:
+        _, hidden, heads, neurons = shape_of(config)
+        layers = sum(4 * head_size(config) * count + 2 * width for count, width in zip(heads, neurons, strict=True))
+        asked = hidden * (layers // (len(heads) if row.shared_layers else 1))
+        asked += config.vocab_size * embedding_width(config)
+        asked += hidden * int(getattr(config, "max_position_embeddings", 0)) if row.position else 0
+    except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(
+            f"{folder / 'config.json'}: not a config of {row.model_type}: {_first_line(error)}."
+        ) from error
+    there = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
+    if asked > there + _NEW:
+        raise InputError(
+            f"{folder}: its weights do not fit its config.json, which is of a model of {asked:,} parameters or more; "
+            f"they have {there:,} bytes."
+        )
 
 
 def _class_of(config: PreTrainedConfig, folder: Path) -> type[PreTrainedModel]:

@@ -169,13 +169,17 @@ _CUT_PARTS = (
 )
 
 
+_MOST_LAYERS, _LARGEST = 200, 10_000_000
+"""Far above what any model has."""
+
+
 def family_of(model_or_config: PreTrainedModel | PreTrainedConfig) -> Family:
     """The row of a model or of its config.
 
     Raises: InputError if no row has its `model_type`, or if the config asks for a variant that the row does not cover.
     """
     config = cast("PreTrainedConfig", getattr(model_or_config, "config", model_or_config))
-    row = FAMILIES.get(config.model_type)
+    row = FAMILIES.get(config.model_type) if isinstance(config.model_type, str) else None
     if row is None:
         raise InputError(
             f"the architecture `{config.model_type}` is not known. Known: {', '.join(FAMILIES)}. "
@@ -194,11 +198,27 @@ def stored(entry: Mapping[str, Any]) -> PreTrainedConfig:
 
     That of a cut model holds the encoder's own below `encoder` (see `modeling_compress`). A key that the file leaves to
     its class's default is not there: reading it raises AttributeError.
-    Raises: InputError as `family_of` does.
+    Raises: InputError as `family_of` does, and `check_numbers`.
     """
     config = cast("PreTrainedConfig", SimpleNamespace(**{"model_type": None, **plain(entry)}))
-    family_of(config)
+    row = family_of(config)
+    try:
+        check_numbers(row, plain(entry))
+    except InputError as error:
+        raise InputError(f"config.json: {error}") from error
     return config
+
+
+def check_numbers(row: Family, entry: Mapping[str, Any]) -> None:
+    """See that the sizes in a `config.json` are whole numbers of which a model could be made.
+
+    Raises: InputError if not
+    """
+    sizes = (row.hidden_key, row.heads_key, row.intermediate_key, "vocab_size", "max_position_embeddings")
+    for key, most in ((row.layers_key, _MOST_LAYERS), *((key, _LARGEST) for key in sizes)):
+        size = entry.get(key)
+        if key in entry and not (isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= most):
+            raise InputError(f"`{key}` is {str(size)[:40]!r}. Give a whole number from 1 to {most:,}.")
 
 
 def plain(entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -114,9 +114,11 @@ def weights(folder: Path) -> Path:
         raise InputError(f"{folder}: no such folder. A model folder holds config.json and {WEIGHTS}.")
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: has no config.json. A model folder holds config.json and {WEIGHTS}.")
-    for name in (WEIGHTS, INDEX):
-        if (folder / name).is_file():
-            return folder / name
+    if (folder / WEIGHTS).is_file():
+        return folder / WEIGHTS
+    if (folder / INDEX).is_file():
+        _check_index(folder / INDEX)
+        return folder / INDEX
     pickled = sorted(file.name for file in folder.iterdir() if file.suffix in {".bin", ".pt", ".pth", ".ckpt"})
     if pickled:
         raise InputError(
@@ -126,8 +128,25 @@ def weights(folder: Path) -> Path:
     raise InputError(f"{folder}: has no {WEIGHTS}.")
 
 
+def _check_index(index: Path) -> None:
+    """See that an index names safetensors files beside it and nothing else.
+
+    Raises: InputError if not
+    """
+    told = files.read_json(index)
+    parts = told.get("weight_map") if isinstance(told, dict) else None
+    if not isinstance(parts, dict) or not parts:
+        raise InputError(f"{index}: has no `weight_map`, which says the file of each weight.")
+    for name in set(map(str, parts.values())):
+        if Path(name).name != name or not name.endswith(".safetensors") or not (index.parent / name).is_file():
+            raise InputError(f"{index}: {name!r} is no safetensors file beside it.")
+
+
 def _folder(folder: str, root: Path, missing: list[str]) -> Path | None:
-    path = (root / Path(folder).expanduser()).resolve()
+    try:
+        path = (root / Path(folder).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a user who is not there, a NUL
+        raise InputError(f"`folder: {folder}`: {error}.") from error
     if path.is_dir():
         return path
     missing.append(f"there is no folder {path}")

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 from compress.errors import InputError
 
+_MOST_ROWS = 10_000_000
+
 
 def pack(ids: Iterable[int]) -> str:
     """Label ids as base64 of zlib of little-endian 16-bit unsigned integers.
@@ -37,6 +39,8 @@ def unpacked(packed: str, rows: int | None = None) -> list[int]:
 
     Raises: ValueError if the text is no such thing
     """
+    if rows is not None and rows > _MOST_ROWS:
+        raise ValueError(f"{rows} rows are more than the {_MOST_ROWS:,} of the largest report")
     limit = 0 if rows is None else 2 * rows + 2  # a small text may unpack to gigabytes
     try:
         unpacker = zlib.decompressobj()

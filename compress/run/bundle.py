@@ -4,12 +4,13 @@ import ast
 import re
 import shutil
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from compress.errors import InputError, unknown
-from compress.files import DESCRIPTION, read_json, sha256, write_json, write_text
+from compress.files import DESCRIPTION, PREPROCESS, opened, read_json, sha256, write_json, write_text
 from compress.report import record
 from compress.report.gate.trade import trades
 from compress.report.pages import card
@@ -17,9 +18,11 @@ from compress.report.record import Record
 from compress.run import triton
 from compress.store import artifact, fingerprint, lock
 from compress.store.artifact import MANIFEST, Artifact
-from compress.targets import PREPROCESS, RUN, Export
+from compress.store.described import read_export, read_preprocess
+from compress.targets import RUN, Export
 
 _SCRIPT = "predict.py"
+_SCRIPT_LIMIT_BYTES = 1_000_000
 
 
 class Asked(NamedTuple):
@@ -64,7 +67,7 @@ def bundle(export: Path, out: Path | None = None, asked: Asked | None = None) ->
     _check_place(out, run)
     with lock.held(run):
         found = _find(export, run)
-        described = read_json(export / DESCRIPTION)
+        described = read_export(export)
         chosen = list(_chosen(found, described, asked.precisions))
         if asked.triton:
             triton.check(described["target"])
@@ -121,9 +124,9 @@ def _find(export: Path, run: Path) -> _Found:
     """
     made, measured, told = (artifact.read(folder) for folder in (export, run / "measure", run / "report"))
     assert made is not None
-    damage = made.damage(contents=True)
-    if damage:
-        raise InputError(f"{damage}. Make it anew: `compress run --from {made.manifest.stage}`.")
+    for part in filter(None, (made, told)):
+        if damage := part.damage(contents=True):
+            raise InputError(f"{damage}. Make it anew: `compress run --from {part.manifest.stage}`.")
     if measured is None or told is None:
         raise InputError(f"{run}: has no report, which a model card is made of. Finish the run: `compress run`.")
     read = (measured.manifest.parts.get(f"input.{made.manifest.stage}"), told.manifest.parts.get("input.measure"))
@@ -170,7 +173,10 @@ def _fill(folder: Path, found: _Found, described: dict[str, Any], chosen: list[d
     for name in found.made.manifest.files:
         owner = next((file for file in own if _belongs(name, file)), None)
         (companions if owner is None else own[owner]).append(name)
-    preprocess = read_json(found.made.folder / PREPROCESS)
+    for file in chosen:
+        if not own[file["file"]]:
+            raise InputError(f"{found.made.folder / DESCRIPTION}: its file {file['file']} is not there. Export again.")
+    preprocess = read_preprocess(found.made.folder)
     for name in companions:
         if name not in (DESCRIPTION, PREPROCESS):
             _copy(found.made, name, folder / name)
@@ -197,9 +203,12 @@ def _scripts(folder: Path) -> dict[str, Any]:
     script, npm = folder / _SCRIPT, folder / "package.json"
     told: dict[str, Any] = {}
     if script.is_file():
-        told["script"] = _packages(script.read_text(encoding="utf-8"))
+        told["script"] = _packages(script)
     if npm.is_file():
-        told["node"] = sorted(read_json(npm)["dependencies"])
+        try:
+            told["node"] = sorted(map(str, read_json(npm)["dependencies"]))
+        except (KeyError, TypeError, IndexError) as error:
+            raise InputError(f"{npm}: lists no `dependencies`.") from error
     return told
 
 
@@ -227,9 +236,17 @@ def _serving(found: _Found, file: dict[str, Any], preprocess: dict[str, Any]) ->
     return triton.Serving(name, PurePosixPath(file["file"]).name, {**preprocess, **{key: file[key] for key in RUN}})
 
 
-def _packages(code: str) -> list[str]:
-    """The packages that a script imports beside Python's own."""
-    nodes: Iterable[ast.AST] = ast.walk(ast.parse(code))
+def _packages(script: Path) -> list[str]:
+    """The packages that a script imports beside Python's own.
+
+    Raises: InputError if it is no Python
+    """
+    try:
+        with opened(script, _SCRIPT_LIMIT_BYTES) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nodes: Iterable[ast.AST] = ast.walk(ast.parse(stream.read()))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"{script}: not a Python script that can be read: {error}.") from error
     names: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):

@@ -19,12 +19,12 @@ from compress.data.batches import Encoded, feeds
 from compress.encoders import checkpoint
 from compress.encoders.families import family_of
 from compress.errors import ParityError
-from compress.files import DESCRIPTION, write_json
+from compress.files import DESCRIPTION, PREPROCESS, write_json
 from compress.quantization import Material
 from compress.stages.build import Built, build, size_bytes, source
 from compress.stages.context import Context
 from compress.stages.material import called, encoded, keep_tokenizer, labels_of, tokenizer_of
-from compress.targets import PREPROCESS, RUN, Export, Extent, Feeds, Session
+from compress.targets import RUN, Export, Extent, Feeds, Session
 
 _PARITY_ROWS = 256
 _JUDGED_ROWS = 1024

@@ -35,8 +35,9 @@ def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
         )
     try:
         return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: no tokenizer can be read there: {str(error).strip().splitlines()[0]}") from error
+    except Exception as error:  # those of tokenizers share no class
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{folder}: no tokenizer can be read there: {said}") from error
 
 
 def encoded(

@@ -67,8 +67,11 @@ def read(folder: Path) -> Artifact | None:
         if version != _VERSION:
             raise InputError(f"{path}: manifest version {version}, this program reads {_VERSION}.")
         manifest = Manifest(**seal.content(path))
-        if not all(isinstance(value, str) for value in manifest.parts.values()):
+        texts = (manifest.stage, manifest.fingerprint, *manifest.parts.values())
+        if not all(isinstance(text, str) for text in texts):
             raise TypeError("parts are texts")
+        if not isinstance(manifest.seconds, int | float):
+            raise TypeError("seconds are a number")
         if not all(isinstance(of["size"], int) and isinstance(of["sha256"], str) for of in manifest.files.values()):
             raise TypeError("files have a size and a digest")
         return Artifact(folder, manifest)

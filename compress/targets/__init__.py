@@ -18,11 +18,8 @@ Feeds: TypeAlias = "Mapping[str, NDArray[np.int64]]"
 """One batch: input_ids, attention_mask and, for models that take it, token_type_ids, each (batch, sequence)."""
 
 
-PREPROCESS = "preprocess.json"
-"""In an exported folder, the file that says how texts become inputs; see `Target.predict`."""
-
 RUN = ("file", "settings", "batch")
-"""What `PREPROCESS` has of the description of the file that is run."""
+"""What `preprocess.json` has of the description of the file that is run."""
 
 Option: TypeAlias = bool | int | str | tuple[str, ...]
 """A setting of a pipeline that only one target knows."""

@@ -23,6 +23,9 @@ _FLOATS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What is not an integer is computed in. Left to itself, the runtime takes bf16 wherever the processor has it."""
 
 
+_SETTINGS = frozenset({"INFERENCE_PRECISION_HINT", "NUM_STREAMS", "PERFORMANCE_HINT"})
+
+
 class OpenVino:
     """IR files, named as `OVModel…` looks for them: `openvino/openvino_model.xml`, its weights beside it in `.bin`."""
 
@@ -97,6 +100,8 @@ class OpenVino:
         """
         import openvino as engine
 
+        if strange := sorted(set(settings) - _SETTINGS):  # a folder from elsewhere might name where to write a cache
+            raise InputError(f"{file}: settings that no build writes: {', '.join(strange)}. Export the model again.")
         config = {"ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": threads, **settings}
         try:
             compiled = engine.Core().compile_model(file, "CPU", config)

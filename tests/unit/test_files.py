@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compress.files import flush, write_folder
+from compress.errors import InputError
+from compress.files import flush, opened, read_json, write_folder
 
 
 @pytest.fixture
@@ -83,3 +84,33 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         (made / "three").write_text("3")
     assert [path.name for path in out.iterdir()] == ["three"]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_only_plain_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    (tmp_path / "large").write_bytes(b"123456")
+    for name, most, message in (
+        ("pipe", None, "pipe or a device"),
+        ("zeros", None, "pipe or a device"),
+        (".", None, "directory"),
+        ("large", 5, "Is larger than"),
+        ("gone", None, "No such file"),
+    ):
+        with pytest.raises(OSError, match=message):
+            opened(tmp_path / name, most)
+    with opened(tmp_path / "large", 6) as stream:
+        assert stream.read() == b"123456"
+
+
+def test_json_of_any_depth_and_size_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(InputError, match=r"x\.json: not JSON that can be read"):
+        read_json(path)
+    with path.open("wb") as stream:
+        stream.truncate(10**9)
+    with pytest.raises(InputError, match=r"x\.json: cannot be read: Is larger than 200 MB\."):
+        read_json(path)
+    path.write_bytes(b"\xef\xbb\xbf{}")
+    assert read_json(path) == {}

@@ -6,9 +6,16 @@ import pytest
 from compress.bench.models import Model, find
 from compress.errors import InputError
 
+EVERY = {"recipe": None, "asked": True, "batch": 1}
 FILES = [
-    {"file": "onnx/model.onnx", "precision": "fp32", "settings": {"disabled_optimizers": ["A"]}, "size_bytes": 40},
-    {"file": "onnx/model_quantized.onnx", "precision": "int8", "settings": {}, "size_bytes": 10},
+    {
+        "file": "onnx/model.onnx",
+        "precision": "fp32",
+        "settings": {"disabled_optimizers": ["A"]},
+        "size_bytes": 40,
+        **EVERY,
+    },
+    {"file": "onnx/model_quantized.onnx", "precision": "int8", "settings": {}, "size_bytes": 10, **EVERY},
 ]
 
 
@@ -18,7 +25,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "out" / "onnx").mkdir(parents=True)
     for file in FILES:
         (tmp_path / "out" / str(file["file"])).write_bytes(b"model")
-    (tmp_path / "out" / "export.json").write_text(json.dumps({"target": "onnxruntime-web", "files": FILES}))
+    (tmp_path / "out" / "export.json").write_text(
+        json.dumps({"target": "onnxruntime-web", "parameters": 9, "files": FILES})
+    )
     return tmp_path / "out"
 
 
@@ -73,5 +82,5 @@ def test_what_is_no_model_is_told_with_what_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("told", ["{}", "[]", '{"target": "onnxruntime", "files": [{"file": "a.onnx"}]}', "nothing"])
 def test_a_description_that_no_export_wrote_is_told(tmp_path: Path, told: str) -> None:
     (tmp_path / "export.json").write_text(told)
-    with pytest.raises(InputError, match=r"export\.json:.* not "):
+    with pytest.raises(InputError, match=r"export\.json:.* (not JSON: |Export the model again\.)"):
         find(tmp_path)

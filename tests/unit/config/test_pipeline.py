@@ -270,3 +270,18 @@ def test_the_teacher_is_bert_large_if_none_is_named(tmp_path: Path) -> None:
     assert loaded.settings.teacher.use == "bert-large"
     loaded = load(written(tmp_path, GOOD.replace("use: bert-base", "train: {epochs: 1}")))
     assert (loaded.settings.teacher.use, loaded.settings.teacher.train.epochs) == ("bert-large", 1)
+
+
+def test_more_than_a_person_writes_is_refused_at_once(tmp_path: Path) -> None:
+    crowd = "".join(f"  s{number}: {{use: distilbert}}\n" for number in range(101))
+    path = written(tmp_path, GOOD.replace("students:\n", f"students:\n{crowd}"))
+    assert problems(path) == [
+        "pipeline.yaml:7: students: 102 are too many; one pipeline has at most 100. Write several files."
+    ]
+
+
+def test_of_very_many_mistakes_the_first_are_told(tmp_path: Path) -> None:
+    keys = "".join(f"key{number}: 1\n" for number in range(250))
+    found = problems(written(tmp_path, GOOD + keys))
+    assert len(found) == 201
+    assert found[-1] == "pipeline.yaml:1: 50 more mistakes."

@@ -49,6 +49,27 @@ def test_a_bomb_of_aliases_is_refused() -> None:
         parse("\n".join(lines), "x.yaml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a: " + "[" * 3000, "a:\n" + "- " * 3000, "{a: " * 3000, "a: [" + "1," * 300_000 + "1]"],
+)
+def test_what_is_too_much_is_refused_before_all_of_it_is_read(text: str) -> None:
+    with pytest.raises(InputError, match=r"x\.yaml:[12]: too many or too deeply nested"):
+        parse(text, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: {{7*7}}\n", "a: !!float x\n", "a: " + "9" * 5000, "<<: 1\n", "a: !!timestamp z\n", "a: \x1b\n"]
+)
+def test_values_that_the_reader_stumbles_over_are_told(text: str) -> None:
+    with pytest.raises(InputError, match=r"^x\.yaml.*: not YAML"):
+        parse(text, "x.yaml")
+
+
+def test_tagged_values_are_plain_ones() -> None:
+    assert parse("a: !!python/object/apply:os.system [id]\n", "x.yaml").value == {"a": ["id"]}
+
+
 def test_assignments_are_yaml_and_keep_their_place() -> None:
     document = override(parse("a:\n  b: 1\nc: [1, 2]\n", "x.yaml"), ["a.b=2e-5", "c.0=x", "d.e={f: [1]}"])
     assert document.value == {"a": {"b": 2e-5}, "c": ["x", 2], "d": {"e": {"f": [1]}}}

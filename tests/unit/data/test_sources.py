@@ -1,6 +1,7 @@
 """Rows of local files: what is read, what is refused, and with which words."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -243,6 +244,21 @@ def test_one_class_alone_is_refused_for_training_only(write, tmp_path):
     assert problems(tmp_path) == []
     assert problems(tmp_path, train="dev.tsv") == [
         "dev.tsv: every row has the label `on`. A classifier needs rows of two labels or more."
+    ]
+
+
+def test_rows_come_from_plain_files_of_lines(write, tmp_path):
+    os.mkfifo(tmp_path / "pipe.tsv")
+    (tmp_path / "zeros.jsonl").symlink_to("/dev/zero")
+    for name in ("pipe.tsv", "zeros.jsonl"):
+        assert problems(tmp_path, train=name) == [
+            f"{name}: {tmp_path / name} cannot be read: Is a pipe or a device, not a file."
+        ]
+    with (tmp_path / "wide.csv").open("wb") as stream:
+        stream.write(GOOD.encode())
+        stream.truncate(10**9)
+    assert problems(tmp_path, train="wide.csv") == [
+        f"wide.csv:{GOOD.count(chr(10)) + 1}: the line is longer than 10 MB. Is the file damaged, or not text?"
     ]
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -286,3 +287,29 @@ def test_weights_split_over_files_are_read(tmp_path: Path) -> None:
     assert_close(answers(checkpoint.load(tmp_path)), answers(model), rtol=0, atol=0)
     config = AutoConfig.from_pretrained(tmp_path)
     assert config.model_type == "bert"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vocab_size": 9_000_000}, "its weights do not fit its config.json, which is of a model of 288,"),
+        ({"intermediate_size": 9_000_000}, "its weights do not fit its config.json"),
+        ({"max_position_embeddings": 9_000_000}, "its weights do not fit its config.json"),
+        ({"num_hidden_layers": 1000}, "`num_hidden_layers` is '1000'. Give a whole number from 1 to 200"),
+        ({"hidden_size": 2**63}, "`hidden_size` is '9223372036854775808'. Give a whole number"),
+        ({"num_attention_heads": 2.5}, "`num_attention_heads` is '2.5'"),
+        ({"vocab_size": True}, "`vocab_size` is 'True'"),
+    ],
+)
+def test_a_config_of_a_larger_model_is_refused_before_that_is_made(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    checkpoint.save(tiny.model(), tmp_path)
+    edit(tmp_path, **changes)
+    for load in (
+        checkpoint.load,
+        checkpoint.load_masked_lm,
+        lambda folder: checkpoint.load_encoder(folder, labels=["a"]),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            load(tmp_path)

@@ -115,6 +115,8 @@ def test_the_pinned_weights_are_taken_and_others_refused(tmp_path: Path) -> None
 
 def test_a_pin_of_split_weights_is_refused(tmp_path: Path) -> None:
     (folder(tmp_path / "one") / "model.safetensors").rename(tmp_path / "one" / "model.safetensors.index.json")
+    (tmp_path / "one" / "model-1.safetensors").write_bytes(b"weights")
+    (tmp_path / "one" / source.INDEX).write_text('{"weight_map": {"a": "model-1.safetensors"}}')
     assert source.locate(Model(folder="one"), tmp_path).path == tmp_path / "one"
     with pytest.raises(InputError, match="split over several files"):
         source.locate(Model(folder="one", sha256="0" * 64), tmp_path)

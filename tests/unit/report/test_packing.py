@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress.errors import InputError
-from compress.report.packing import pack, unpack
+from compress.report.packing import pack, unpack, unpacked
 
 
 @given(st.lists(st.integers(0, 65535), max_size=300))
@@ -28,3 +28,10 @@ def test_packed_ids_are_little_endian_words():
 def test_what_is_not_packed_is_refused(text):
     with pytest.raises(InputError, match="not packed label ids"):
         unpack(text)
+
+
+def test_no_more_is_unpacked_than_the_rows_need():
+    bomb = base64.b64encode(zlib.compress(bytes(10**8), 9)).decode()
+    assert len(unpacked(bomb, 5)) == 6
+    with pytest.raises(ValueError, match="9223372036854775808 rows are more than"):
+        unpacked(bomb, 2**63)
