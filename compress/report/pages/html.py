@@ -118,7 +118,7 @@ def _printable(value: Any) -> Any:
 
 def tied(text: str) -> str:
     """Text in which no line breaks between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:×|%|[kMG]?B|ms|s|min|h)\b|%)|(?<=[≤≥±×]) | (?=±)", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=×|(?:%|[kMG]?B|ms|s|min|h)\b|%)|(?<=[≤≥±×]) | (?=±)", "\u00a0", text)
 
 
 def _picture(draw: Any, what: Any) -> Picture | None:

@@ -108,7 +108,12 @@ class _Frame:
             "y": altair.Y(
                 "y:Q",
                 scale=altair.Scale(domain=list(self.y), nice=False, zero=False),
-                axis=altair.Axis(format=".1%" if share else ".3f", tickCount=6, title=words.metric(self.metric)),
+                axis=altair.Axis(
+                    format=".1%" if share else ".3f",
+                    tickCount=6,
+                    title=words.metric(self.metric),
+                    labelExpr="datum.value > 1.00001 ? '' : datum.label",
+                ),
             ),
         }
 

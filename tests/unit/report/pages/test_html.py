@@ -172,6 +172,6 @@ def test_a_bare_record_has_a_page(report):
 
 
 def test_numbers_stay_with_their_units():
-    assert html.tied("keeps 96.33 % (91 % of 95.33 %), 5 MB, ± 3, 7 min") == (
-        "keeps 96.33\u00a0% (91\u00a0% of 95.33\u00a0%), 5\u00a0MB,\u00a0±\u00a03, 7\u00a0min"
+    assert html.tied("keeps 96.33 % (91 % of 95.33 %), 5 MB, ± 3, 7 min at 1 × 16") == (
+        "keeps 96.33\u00a0% (91\u00a0% of 95.33\u00a0%), 5\u00a0MB,\u00a0±\u00a03, 7\u00a0min at 1\u00a0×\u00a016"
     )
