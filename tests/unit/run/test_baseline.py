@@ -16,7 +16,7 @@ SHOWN = {"rows": (Row(row=3, text="a private sentence"),)}
 
 
 def test_it_is_a_report_that_a_gate_compares_with(tmp_path: Path) -> None:
-    made = sample.record(rows=200)
+    made = sample.record(rows=2000)
     done = baseline.accept(made.model_copy(update=SHOWN), tmp_path)
     assert [file.name for file in done.files] == ["voice-commands.json", "voice-commands.md", "voice-commands.svg"]
     assert sorted(tmp_path.iterdir()) == sorted(done.files)

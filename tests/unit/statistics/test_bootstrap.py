@@ -43,6 +43,12 @@ def test_the_same_answers_to_few_rows_prove_nothing(metric):
     assert bootstrap(metric, gold, student, student).test(Limit(drop=0.01)).answer(0.95) == "pass"
 
 
+def test_the_same_answers_may_differ_in_three_rows_of_all():
+    """The rule of three: so many may differ of which none was seen."""
+    gold, student, _ = models(300, 0.02, 0.02)
+    assert bootstrap(accuracy, gold, student, student).interval(0.95) == pytest.approx((-0.01, 0.01), abs=0.0035)
+
+
 @pytest.mark.parametrize("metric", [f1_macro, mcc])
 def test_the_order_of_the_rows_changes_nothing_and_neither_does_a_second_time(metric):
     rows = models(500, 0.04, 0.02)

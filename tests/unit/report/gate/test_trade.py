@@ -109,6 +109,12 @@ def test_fail_fails():
     assert judge(changed(on_regression="fail"), Gate()).exit_code == 0
 
 
+def test_fail_is_not_comparable_where_the_rows_are_too_few_to_tell():
+    (check,) = judge(changed(lost=22, on_regression="fail"), Gate()).checks
+    assert check.answer == "not comparable"
+    assert "too few rows to tell whether within 1.00" in check.sentence
+
+
 def test_fail_cannot_be_judged_without_both_measurements():
     lone = changed(on_regression="fail")
     lone = lone.model_copy(update={"variants": tuple(v for v in lone.variants if v.id != "onnxruntime-fp32")})

@@ -305,6 +305,13 @@ def test_other_test_rows_are_not_comparable():
     assert "its test rows differ (2000, 333333333333; here 2000, 444444444444)" in verdict.checks[0].sentence
 
 
+def test_other_labels_of_rows_with_the_same_digest_are_not_comparable():
+    other = REPORT.model_copy(update={"gold": pack([0] * ROWS)})
+    verdict = judge(other, Gate(), BASE)
+    assert verdict.answer == "not comparable"
+    assert "its test rows have the same digest and other labels" in verdict.checks[0].sentence
+
+
 @pytest.mark.parametrize("change", ["machine_class", "threads"])
 def test_latency_is_compared_on_one_machine_class_only(change):
     slow = with_variant(REPORT, *TINY, p50_ms=50.0)
