@@ -5,7 +5,7 @@
 
 Copies the pipeline's folder twice. In one copy it runs undisturbed; in the other its process group is killed (SIGKILL) at
 moments drawn from the first run's timeline, starting up included, and started again until it is done. After each kill
-every artifact is checked by its digests, and every sealed checkpoint by reading it. In the end all files of all artifacts
+every artifact, checkpoint and cache that would be read is checked by its digests. In the end all files of all artifacts
 must be equal bit for bit; of JSON, all but what tells of times, of memory, and of settings that are chosen by timing.
 What is drawn from the report (its pages, its picture) is not compared.
 
@@ -208,23 +208,18 @@ def stop(running: Process, told: Told, *, interrupt: bool) -> None:
 
 
 def damage(run: Path) -> list[str]:
-    """What can be read and is not whole: artifacts by their manifests, checkpoints by their seals."""
-    import safetensors
+    """What would be read and is not whole: artifacts by their manifests, half-done work by its seals."""
+    from compress.store import artifact, seal
 
-    from compress.store import artifact
-    from compress.training.checkpoints import SEAL
-
-    found = []
+    found: list[str | None] = []
     for folder in artifacts(run):
         made = artifact.read(folder)
         found.append(made.damage(contents=True) if made else f"{folder}: no manifest")
-    for seal in run.glob(f".work/**/checkpoint-*/{SEAL}"):
-        json.loads(seal.read_text())
-        try:
-            with safetensors.safe_open(seal.with_name("model.safetensors"), "np") as weights:
-                weights.keys()
-        except (OSError, safetensors.SafetensorError) as error:
-            found.append(f"{seal.parent}: {error}")
+    for path in run.glob(f".work/**/*{seal.SUFFIX}"):
+        steps = path.relative_to(run / ".work").parents
+        if not any((run / step / artifact.MANIFEST).is_file() for step in steps):  # done: its work is being removed
+            found.append(seal.fault(path))
+    found += [seal.fault(path) for path in run.glob(artifact.LOCK)]
     return [what for what in found if what]
 
 

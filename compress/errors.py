@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+KILLED = -9
+"""The exit status of a process that was killed."""
 
 
 class Problem(NamedTuple):
@@ -65,6 +68,28 @@ class NotFinite(CompressError):
 
 class TrainingFailed(CompressError):
     """A model met a number it cannot go on from (NaN or infinite)."""
+
+
+class MachineLimit(CompressError):
+    """The machine gave out: a full or failing disk, too little memory, a limit. Nothing that was finished is lost."""
+
+    def __init__(self, what: str, remedy: str, *, step: str = "", again: str = "the same command") -> None:
+        """`what` gave out, the `remedy` for it, the step that it stopped, and the command that goes on."""
+        self.what, self.remedy = what, remedy
+        goes_on = f"goes on in {step}" if step else "goes on"
+        super().__init__(f"{f'stopped in {step}: ' if step else ''}{what}. {remedy}; then {again} {goes_on}.")
+
+    def stopping(self, step: str, again: str) -> Self:
+        """The same, of a step of a run."""
+        return type(self)(self.what, self.remedy, step=step, again=again)
+
+    @classmethod
+    def killed(cls, what: str) -> Self:
+        """Of a process that this program started."""
+        return cls(
+            f"{what}: its process was killed, as systems do when memory runs out",
+            "Close other programs, or raise the limit",
+        )
 
 
 class Interrupted(CompressError):

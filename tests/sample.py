@@ -21,10 +21,10 @@ _ROWS = (
     ("small", "onnxruntime", "fp32", 0.052, 10_651_400, 42_733_981, 2.11, 161e6),
     ("small", "onnxruntime", "fp16", 0.052, 10_651_400, 21_391_220, 2.34, 142e6),
     ("small", "onnxruntime", "int8", 0.058, 10_651_400, 11_002_467, 0.63, 98e6),
-    ("tiny", "pytorch", "fp32", 0.066, 4_386_184, 17_549_008, 1.77, 312e6),
-    ("tiny", "onnxruntime", "fp32", 0.066, 4_386_184, 17_640_233, 0.71, 112e6),
-    ("tiny", "onnxruntime", "fp16", 0.067, 4_386_184, 8_832_901, 0.79, 104e6),
-    ("tiny", "onnxruntime", "int8", 0.081, 4_386_184, 4_561_730, 0.29, 83e6),
+    ("tiny", "pytorch", "fp32", 0.056, 4_386_184, 17_549_008, 1.77, 312e6),
+    ("tiny", "onnxruntime", "fp32", 0.056, 4_386_184, 17_640_233, 0.71, 112e6),
+    ("tiny", "onnxruntime", "fp16", 0.057, 4_386_184, 8_832_901, 0.79, 104e6),
+    ("tiny", "onnxruntime", "int8", 0.101, 4_386_184, 4_561_730, 0.29, 83e6),
 )
 
 
@@ -92,6 +92,22 @@ def _rows(gold: list[int], answered: Mapping[tuple, list[int]]) -> dict[str, obj
     }
 
 
+def older(report: Record) -> Record:
+    """A report as the first version of the format has it: without intervals and without what is told of the rows."""
+    fields = {"p50_interval": None, "p95_interval": None, "speedup_interval": None}
+    variants = tuple(
+        variant.model_copy(
+            update={
+                "divergence": None,
+                "calibration_error": None,
+                "latency": tuple(cell.model_copy(update=fields) for cell in variant.latency),
+            }
+        )
+        for variant in report.variants
+    )
+    return report.model_copy(update={"variants": variants, "lengths": None, "columns": {}, "rows": ()})
+
+
 def _answers(gold: list[int], wrong: float, hard: list[int], generator: random.Random) -> list[int]:
     """Answers with a share wrong; every model errs first on the same hard rows, mostly by taking a label for the next."""
     answers = list(gold)
@@ -112,6 +128,7 @@ def _variant(row: tuple, gold: list[int], answers: list[int], teacher: list[int]
         precision=precision,
         quantization={"fp32": None, "fp16": "fp16", "int8": "dynamic"}[precision],
         plain=f"{runtime}-fp32" if lower else None,
+        max_drop=0.05,
         notes=("the word embeddings' rows share one scale",) if precision == "int8" else (),
         parameters=parameters,
         size_bytes=size,

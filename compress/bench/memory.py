@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 
-from compress.errors import CompressError
+from compress.errors import KILLED, CompressError, MachineLimit
 from compress.registry import TARGETS
 
 Feeds = Mapping[str, "numpy.ndarray[Any, Any]"]
@@ -64,6 +64,8 @@ def measure(
         )
     except subprocess.TimeoutExpired as error:
         raise CompressError(f"{what} took longer than {timeout_s:g} s.") from error
+    if done.returncode == KILLED:
+        raise MachineLimit.killed(what)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise CompressError(f"{what} ended with exit status {done.returncode}: {said}")

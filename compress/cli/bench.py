@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compress.cli.options import Plain
 from compress.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def bench(
     ] = 30,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the rows and of the orders.")] = 0,
     out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured.")] = None,
+    plain: Plain = False,
 ) -> int:
     """Time models side by side: the same rows, interleaved rounds, ratios to the first with 95 % intervals."""
     shapes = [(rows, tokens) for rows in _counts("--batch", batch) for tokens in _counts("--sequence", sequence)]
@@ -45,7 +47,7 @@ def bench(
     from compress.files import write_json
     from compress.registry import TARGETS
 
-    shown, here = console(), machine.describe()
+    shown, here = console(plain), machine.describe()
     with shown.status("opening the models") as status:
 
         def tell(done: int, total: int, note: str) -> None:

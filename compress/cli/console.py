@@ -1,5 +1,6 @@
 """What a person reads."""
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -22,6 +23,15 @@ class _Output(Console):
             yield segment if segment.is_control else Segment(printable(segment.text), segment.style)
 
 
-def console() -> Console:
-    """Standard output: as wide as the terminal; a pipe or a file gets every line whole."""
-    return _Output(highlight=False, width=None if sys.stdout.isatty() else _NO_END)
+def plain() -> bool:
+    """Whether lines without colours and bars are asked for: no terminal, or one that says so, or a CI job's."""
+    asked = os.environ.get("NO_COLOR") or os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return not sys.stdout.isatty() or bool(asked) or os.environ.get("TERM") == "dumb"
+
+
+def console(plainly: bool = False) -> Console:
+    """Standard output: as wide as the terminal; a pipe or a file gets every line whole. No escape codes where `plain`."""
+    width = None if sys.stdout.isatty() else _NO_END
+    if plainly or plain():  # FORCE_COLOR alone makes no terminal
+        return _Output(highlight=False, width=width, force_terminal=False, no_color=True)
+    return _Output(highlight=False, width=width)

@@ -5,12 +5,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from compress.errors import InputError, Problem
 from compress.files import write_text
+
+if TYPE_CHECKING:
+    from compress.run.ci import Workflow
 
 _TEMPLATE = """\
 # What every key means: `compress check --schema`, or hover over it in an editor that reads the schema.
@@ -54,13 +57,28 @@ def init(
         str | None, typer.Option("--columns", help="All columns of files without a header: label,text.")
     ] = None,
     teacher: Annotated[str, typer.Option("--teacher", help="A teacher card.")] = "bert-base",
+    ci: Annotated[
+        Literal["github", "gitlab"] | None,
+        typer.Option(
+            "--ci", help="Write the file by which this CI runs the pipeline, too, or for a project that is there."
+        ),
+    ] = None,
+    install: Annotated[
+        str | None,
+        typer.Option("--install", help="What pip installs in CI: 'compress @ git+https://HOST/OWNER/compress@TAG'."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the CI's file if it is there.")] = False,
 ) -> int:
     """Write a project: a pipeline file, the folders for cards and reports, and a .gitignore."""
     from compress.config import catalogue
 
     pipeline = folder / "pipeline.yaml"
+    workflow = _workflow(ci, pipeline, install, force)
     if pipeline.exists():
-        raise InputError(f"{pipeline}: is there already. Choose another folder or remove it.")
+        if workflow is None:
+            raise InputError(f"{pipeline}: is there already. Choose another folder or remove it.")
+        _give(workflow)
+        return 0
     catalogue.card("teachers", teacher, folder, "--teacher")
     files, names = _files(train, validation, test), _names(columns)
     found = _columns(files, {"text": text, "label": label}, names)
@@ -80,7 +98,37 @@ def init(
         header = "label<TAB>text" if names is None else "no header"
         typer.echo(f"  put train.tsv, validation.tsv and test.tsv ({header}) into {folder / 'data'}")
     typer.echo(f"  compress check {pipeline}\n  compress run {pipeline}")
+    if workflow is not None:
+        _give(workflow)
     return 0
+
+
+def _workflow(
+    ci: Literal["github", "gitlab"] | None, pipeline: Path, install: str | None, force: bool
+) -> "Workflow | None":
+    """The CI's file, not yet written.
+
+    Raises: InputError if it is there already and not to be replaced, or where the runners get this program from is not known
+    """
+    if ci is None:
+        return None
+    from compress.run.ci import workflow
+
+    made = workflow(ci, pipeline, install)
+    if made.path.exists() and not force:
+        raise InputError(f"{made.path}: is there already. --force replaces it.")
+    return made
+
+
+def _give(workflow: "Workflow") -> None:
+    """Write the CI's file, and say what comes next."""
+    write_text(workflow.path, workflow.text)
+    typer.echo(
+        f"Wrote {workflow.path}. Next:\n"
+        "  commit it with pipeline.yaml, its cards and its data, and push\n"
+        "  compress baseline accept REPORT, with the report.json of a run there that you are content with: latencies are\n"
+        "  compared on machines of its class alone"
+    )
 
 
 def _files(train: Path | None, validation: Path | None, test: Path | None) -> list[Path]:

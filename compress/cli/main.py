@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from compress import interruption
-from compress.cli import bench, bundle, check, doctor, gate, init, plan, report, run
+from compress.cli import baseline, bench, bundle, check, doctor, gate, init, log, plan, report, run
 from compress.errors import CompressError, InputError, Interrupted
-from compress.run import team
+from compress.run import limits, team
 from compress.units import printable
 
 _CLOSED = 141
@@ -22,8 +22,8 @@ _CLOSED = 141
 
 app = typer.Typer(
     help="One YAML file in, gated edge models out: fine-tune, distil, prune, export, measure and judge text models.",
-    epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error, "
-    "130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.",
+    epilog="Exit codes: 0 done, 1 gate failed, 2 bad input, 3 not comparable or not available here, 4 internal error or "
+    "the machine gave out, 130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.",
     add_completion=False,
     no_args_is_help=True,
     invoke_without_command=True,
@@ -37,8 +37,9 @@ for _loud in ("torchao", "torch.utils._pytree"):  # transformers imports torchao
 class _Ended(Exception):
     """A command has ended: with this exit code, or by this error. Typer lets it through; it has ends of its own for others."""
 
-    def __init__(self, end: int | BaseException) -> None:
+    def __init__(self, end: int | BaseException, log_json: object = False) -> None:
         self.end = end
+        self.log_json = bool(log_json)
 
 
 def _exits(command: Callable[..., int]) -> Callable[..., None]:
@@ -50,7 +51,7 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
             end: int | BaseException = command(*arguments, **options)
         except BaseException as error:
             end = error
-        raise _Ended(end)
+        raise _Ended(end, options.get("log_json"))
 
     return exiting
 
@@ -78,6 +79,17 @@ for _command in (
     init.init,
 ):
     app.command()(_exits(_command))
+
+_baselines = typer.Typer(help="Reports that later ones may not be worse than.", no_args_is_help=True)
+_baselines.command()(_exits(baseline.accept))
+
+
+@_baselines.callback()
+def _of_baselines() -> None:
+    """Without it typer would take the one command for the whole group."""
+
+
+app.add_typer(_baselines, name="baseline")
 
 
 def main() -> None:
@@ -117,19 +129,30 @@ def code(arguments: list[str]) -> int:
     try:
         app(arguments)
     except _Ended as ended:
-        return ended.end if isinstance(ended.end, int) else _told(ended.end)
+        if isinstance(ended.end, int):
+            return ended.end
+        error = _foreseen(ended.end)
+        exit_code = _told(error)
+        if ended.log_json and exit_code != _CLOSED:
+            log.emit("error", error=str(error) or type(error).__name__, exit_code=exit_code)
+        return exit_code
     except SystemExit as exit_:
         # No command ends so: help and wrong options do, and where nobody reads them, typer and rich with 1.
         return _CLOSED if exit_.code == 1 else int(exit_.code or 0)
     except Exception as error:
-        return _told(error)
+        return _told(_foreseen(error))
     return 0
+
+
+def _foreseen(error: BaseException) -> BaseException:
+    """The error as one that this program has words for, if it has."""
+    if isinstance(error, KeyboardInterrupt) or (interruption.asked() and not isinstance(error, Interrupted)):
+        return Interrupted(interruption.words())  # whatever else a library made of it
+    return (limits.found(error) if isinstance(error, Exception) else None) or error
 
 
 def _told(error: BaseException) -> int:
     """Say what went wrong; gives the exit code."""
-    if isinstance(error, KeyboardInterrupt) or (interruption.asked() and not isinstance(error, Interrupted)):
-        error = Interrupted(interruption.words())  # whatever else a library made of it
     if isinstance(error, Interrupted):
         typer.echo(str(error), err=True)
         return interruption.exit_code()

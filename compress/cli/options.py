@@ -17,4 +17,13 @@ From = Annotated[
     ),
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="STEP", help="Stop after this step or stage.")]
+Plain = Annotated[
+    bool,
+    typer.Option(
+        "--plain", help="Plain lines: no colours, no bars. So it is anyway in a pipe, in CI and with NO_COLOR."
+    ),
+]
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="Nothing but JSON on standard output: an object a line for each event.")
+]
 PIPELINE = Path("pipeline.yaml")

@@ -1,31 +1,51 @@
 """`compress plan`: what would run, and why."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from compress.cli.options import PIPELINE, From, Pipeline, Sets, Until
+from compress.cli.options import PIPELINE, From, LogJson, Pipeline, Plain, Sets, Until
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from compress.run.plan import Plan
+    from compress.run.plan import Item, Plan
 
 _SHOWN = 6
 
 
-def plan(pipeline: Pipeline = PIPELINE, sets: Sets = None, start: From = None, until: Until = None) -> int:
-    """Print which steps would run, and why. Runs nothing."""
+def plan(
+    pipeline: Pipeline = PIPELINE,
+    sets: Sets = None,
+    start: From = None,
+    until: Until = None,
+    plain: Plain = False,
+    log_json: LogJson = False,
+) -> int:
+    """Print which steps would run, and why. Runs nothing.
+
+    Of files made before only the sizes are looked at; `compress run` and `compress doctor RUN` read every byte.
+    """
+    from compress.cli import log
     from compress.cli.console import console
     from compress.run import checks
     from compress.run.plan import Plan
 
-    table(Plan(checks.load(pipeline, sets or ())), console(), start=start, until=until)
+    items = items_of(Plan(checks.load(pipeline, sets or ())), start, until)
+    if log_json:
+        log.plan(items)
+    else:
+        table(items, console(plain))
     return 0
 
 
-def table(plan: "Plan", console: "Console", *, start: str | None = None, until: str | None = None) -> None:
-    """Print the state of each step of a plan."""
+def items_of(plan: "Plan", start: str | None, until: str | None) -> "list[Item]":
+    """The state of each step that the options choose."""
     chosen = plan.selected(start, until)
-    items = plan.items(chosen, plan.forced(chosen, start))
+    return plan.items(chosen, plan.forced(chosen, start))
+
+
+def table(items: "Sequence[Item]", console: "Console") -> None:
+    """Print the state of each step of a plan."""
     marks = {"fresh": ("=", "up to date"), "run": (">", "run"), "later": ("?", "perhaps")}
     for item in items:
         mark, word = marks[item.state]

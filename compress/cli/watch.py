@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,11 @@ from rich.progress import (
 from rich.table import Column
 
 from compress.cli.console import console as standard
+from compress.cli.pace import Pace
+from compress.cli.plan import table
+from compress.cli.report import show
+from compress.config.settings import Gate
+from compress.run.plan import Item
 from compress.run.steps import Step
 from compress.units import duration
 
@@ -49,10 +55,7 @@ class Terminal:
         self._clock = clock
         self._bar: Progress | None = None
         self._step = ""
-        self._told = 0.0
-        """When a line was written last."""
-        self._first: tuple[float, int, int] = (0.0, 0, 0)
-        """When the running work was heard of first, how far it was, and how much it is in all."""
+        self._pace = Pace(clock, _PAUSE)
 
     def note(self, text: str) -> None:
         """Say something that belongs to no step."""
@@ -66,10 +69,10 @@ class Terminal:
     def working(self, step: Step, reasons: Sequence[str]) -> Iterator[None]:
         """Show a step while it runs and its time when it is done."""
         why = "; ".join(reasons[:2]) + (f" and {len(reasons) - 2} more" if len(reasons) > 2 else "")
-        begun = self._told = self._clock()
-        self._step, self._first = step.name, (begun, 0, 0)
+        begun, self._step = self._clock(), step.name
+        self._pace.begin()
         self.console.print(f"[cyan]>[/] {step.name:<{_WIDTH}} [dim]{escape(why)}[/]")
-        if self.console.is_terminal and self.console.file.isatty():  # FORCE_COLOR alone makes no terminal
+        if self.console.is_terminal:
             with Progress(*_columns(), console=self.console, transient=True, expand=True) as self._bar:
                 self._bar.add_task(step.name, total=None, note="starting", rate="")
                 yield
@@ -82,17 +85,21 @@ class Terminal:
         """Move the bar; without one, write a line now and then. With nothing in all, write the note as a line, once."""
         if not total:
             self.console.print(f"  {self._step:<{_WIDTH}} {note}", markup=False)
-            return
-        if self._bar is not None:
+        elif self._bar is not None:
             task = self._bar.tasks[0]
-            rate = f"{task.speed:.1f}/s" if task.speed else ""
-            self._bar.update(task.id, completed=done, total=total, note=note, rate=rate)
-            return
-        now = self._clock()
-        if self._first[2] != total:
-            self._first = (now, done, total)
-        if now - self._told >= _PAUSE:
-            self._told = now
-            begun, before, _ = self._first
-            left = f", {duration((now - begun) * (total - done) / (done - before))} left" if done > before else ""
-            self.console.print(f"  {self._step:<{_WIDTH}} {done}/{total}, {note}{left}", markup=False)
+            if task.total != total:  # another work, perhaps one that goes on: what was done before was not done now
+                self._bar.reset(task.id, total=total, completed=done)
+            rate = f"{task.speed:.3g}/s" if task.speed else ""
+            self._bar.update(task.id, completed=done, note=note, rate=rate)
+        elif self._pace.due(done, total):
+            rate = f", {self._pace.rate:.3g}/s" if self._pace.rate else ""
+            left = f", {duration(self._pace.left_s)} left" if self._pace.left_s is not None else ""
+            self.console.print(f"  {self._step:<{_WIDTH}} {done}/{total}, {note}{rate}{left}", markup=False)
+
+    def plan(self, items: Sequence[Item]) -> None:
+        """Show what would run."""
+        table(items, self.console)
+
+    def verdict(self, report: Path, gate: Gate) -> int:
+        """Show a report with its verdict; gives the verdict's exit code."""
+        return show(report, self.console, gate)

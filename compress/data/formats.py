@@ -223,7 +223,7 @@ def _delimited(
     faults += [f"there are several columns `{column}`." for column in sorted(twice)]
     if names and first == header:
         faults.append("this is a header line. Leave out `task.data.columns`, or remove the line.")
-    elif faults and not names:
+    elif faults and not names and any(column not in header for key, column in wanted.items() if "." not in key):
         faults.append("if the first line is no header, name the columns in `task.data.columns`.")
     if faults:
         return Table([], {}, [*wrong, *((1, fault) for fault in faults)])

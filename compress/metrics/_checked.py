@@ -1,4 +1,4 @@
-"""Checks that the metrics share."""
+"""Checks and sums that the metrics share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +10,10 @@ from compress.errors import CompressError, ShapeMismatch
 
 Classes = Sequence[int] | NDArray[Any]
 """Class numbers, one a row."""
+Weights = NDArray[Any] | None
+"""How often each row counts, (draws, n): a metric gives a number for each draw. Every row once if there are none."""
+Score = float | NDArray[Any]
+"""A number, or one a draw."""
 
 
 def pair(what: str, predictions: Classes, labels: Classes) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -23,3 +27,22 @@ def pair(what: str, predictions: Classes, labels: Classes) -> tuple[NDArray[Any]
     if not len(right):
         raise CompressError(f"{what}: there are no rows to compute it on.")
     return found, right
+
+
+def counts(
+    found: NDArray[Any], right: NDArray[Any], weights: Weights
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """How often each class is predicted, is the right one, and both: each (draws, classes)."""
+    names, places = np.unique(np.concatenate([found, right]), return_inverse=True)
+    said, real = places[: len(found)], places[len(found) :]
+    both = np.where(said == real, real, len(names))
+    if weights is None:
+        sums = [np.bincount(of, minlength=len(names) + 1)[None, : len(names)] for of in (said, real, both)]
+    else:
+        sums = [weights @ (of[:, None] == np.arange(len(names))).astype(float) for of in (said, real, both)]
+    return sums[0], sums[1], sums[2]
+
+
+def given(values: NDArray[Any], weights: Weights) -> Score:
+    """The numbers of the draws, or the one there is."""
+    return float(values[0]) if weights is None else values

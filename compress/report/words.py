@@ -1,5 +1,7 @@
 """How models, metrics and ratios are written for people."""
 
+import re
+
 from compress import units
 
 _RUNTIMES = {
@@ -33,9 +35,14 @@ def metric(name: str) -> str:
     return _METRICS.get(name, name)
 
 
+def share(name: str) -> bool:
+    """Whether a metric is a share of rows, whose differences are told in points."""
+    return name.startswith(_SHARES)
+
+
 def score(name: str, value: float) -> str:
     """A metric's value: per cent for shares of rows, three digits after the point for coefficients."""
-    return units.percent(value) if name.startswith(_SHARES) else f"{value:.3f}"
+    return units.percent(value) if share(name) else f"{value:.3f}"
 
 
 def times(ratio: float) -> str:
@@ -61,3 +68,12 @@ def plural(count: int, one: str, many: str) -> str:
 def points(difference: float) -> str:
     """A difference of two shares in points with its sign: `+0.50`, `−1.17`."""
     return f"{100 * difference:+.2f}".replace("-", "−")
+
+
+_BREAK = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def printable(text: str) -> str:
+    """Text on one line; control characters, those that turn the direction of writing among them, are shown as `�`."""
+    return _CONTROL.sub("\ufffd", _BREAK.sub(" ", text))

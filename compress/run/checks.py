@@ -8,21 +8,16 @@ from compress import registry, targets
 from compress.config import pipeline
 from compress.config.pipeline import Draft, Loaded
 from compress.config.settings import (
-    AccuracyGate,
     FurtherTeacher,
-    Gate,
-    LatencyGate,
     Measure,
     Reading,
-    SizeGate,
     Target,
     Task,
 )
 from compress.data import answers, sources
 from compress.encoders import source
-from compress.errors import InputError, NotAvailable, Problem, unknown
-from compress.report import record
-from compress.run import exports, outlines, shapes, transfer, unread, vocabulary
+from compress.errors import InputError, NotAvailable, Problem
+from compress.run import exports, gate, outlines, shapes, transfer, unread, vocabulary
 from compress.run.steps import origins
 
 _ROWS = tuple(Reading.model_fields)
@@ -52,7 +47,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Loaded:
             *exports.problems(draft),
             *_measure(draft),
             *_columns(draft, read, measured),
-            *_gate(draft),
+            *gate.problems(draft),
             *_targets(draft),
         ],
         rows,
@@ -92,6 +87,7 @@ def notes(loaded: Loaded) -> Iterator[str]:
     ):
         if there is not None and origin not in used:
             yield f"Note: {key}: no student's `distill.data` lists `{origin}`, so it is not used."
+    yield from gate.notes(loaded)
 
 
 def _with_texts(count: int) -> str:
@@ -206,45 +202,6 @@ def _columns(draft: Draft, task: Reading | None, measure: Measure) -> Iterator[P
             )
         elif column in texts:
             yield Problem(where, f"`{column}` is the column of `task.{texts[column]}`. Name one that parts the rows.")
-
-
-def _gate(draft: Draft) -> Iterator[Problem]:
-    where, built = draft.document.where, exports.written(draft)
-    judged = draft.part(Gate, ("gate",), ("students",)) or Gate()
-    for index, student in enumerate(judged.students or ()):
-        if student not in draft.students:
-            yield Problem(where(("gate", "students", index)), unknown("student", student, draft.students))
-    accuracy = draft.part(AccuracyGate, ("gate", "accuracy")) or AccuracyGate()
-    latency = draft.part(LatencyGate, ("gate", "latency")) or LatencyGate()
-    size = draft.part(SizeGate, ("gate", "size")) or SizeGate()
-    baseline = (draft.part(Gate, ("gate",), ("baseline",)) or Gate()).baseline
-    if baseline is not None:
-        try:
-            record.load(draft.root / baseline)
-        except InputError as error:
-            yield Problem(where(("gate", "baseline")), error.problems[0].what)
-    limits = (accuracy.keep, latency.p50_ms, latency.p95_ms, latency.speedup, size.max_mb, baseline)
-    if any(limit is not None for limit in limits) and not draft.document.value.get("export"):
-        yield Problem(where(("gate",)), "nothing is exported, so nothing can be judged. Add `export`.")
-    elif None not in built:
-        known = [
-            exports.variant(export, precision)
-            for export in built
-            if export is not None
-            for precision in export.precision
-            if precision in registry.TARGETS.load(export.target).precisions
-        ]
-        for group, on in (("accuracy", accuracy.on), ("latency", latency.on), ("size", size.on)):
-            if on is not None and on not in known:
-                yield Problem(where(("gate", group, "on")), unknown("export", on, known))
-    measure = draft.part(Measure, ("measure",))
-    for key in ("batch", "sequence"):
-        asked, measured = getattr(latency, key), getattr(measure, key, None)
-        if asked is not None and measured is not None and asked not in measured:
-            listed = ", ".join(map(str, measured))
-            yield Problem(
-                where(("gate", "latency", key)), f"{asked} is not measured. Give one of measure.{key}: {listed}."
-            )
 
 
 def _targets(draft: Draft) -> Iterator[Problem]:

@@ -4,14 +4,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from compress import interruption
-from compress.errors import CompressError, Interrupted
-from compress.run import team
+from compress.errors import CompressError, Interrupted, MachineLimit
+from compress.run import limits, team
 from compress.run.job import Job
 from compress.run.plan import Item, Plan
 from compress.run.steps import Step
@@ -58,8 +58,9 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
     chosen = plan.selected(start, until)
     forced = plan.forced(chosen, start)
     made: list[Item] = []
-    with team.Others() as others, lock.held(plan.loaded.folder), _temporary(plan.loaded.folder):
-        artifact.sweep(plan.loaded.folder)
+    folder = plan.loaded.folder
+    with limits.told(folder), team.Others() as others, lock.held(folder), _temporary(folder):
+        artifact.sweep(folder)
         for position, step in enumerate(chosen):
             if not any(later.trains for later in chosen[position:]):
                 others.dismiss()
@@ -67,14 +68,15 @@ def execute(plan: Plan, watcher: Watcher, *, start: str | None = None, until: st
             if item.state == "fresh":
                 watcher.fresh(step)
                 continue
-            # The same `--from` would make again what was forced and is made by now.
-            anew = f" with `--from {step.name}`" if not forced.isdisjoint(done.step.name for done in made) else ""
-            said = f"stopped in {step.name}. The same command{anew} goes on from its last checkpoint."
+            again = _again(step, forced, made)
+            said = f"stopped in {step.name}. T{again[1:]} goes on from its last checkpoint."
             try:
-                with interruption.says(said), watcher.working(step, item.reasons):
+                with interruption.says(said), limits.told(folder), watcher.working(step, item.reasons):
                     _make(plan, step, watcher, others)
             except KeyboardInterrupt as error:
                 raise Interrupted(said) from error
+            except MachineLimit as error:
+                raise error.stopping(step.name, again) from error
             except CompressError as error:
                 error.add_note(f"Stopped in {step.name}. What was finished before it is kept.")
                 raise
@@ -98,6 +100,12 @@ def _temporary(run: Path) -> Iterator[None]:
         if before is not None:
             os.environ["TMPDIR"] = before
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _again(step: Step, forced: Collection[str], made: Sequence[Item]) -> str:
+    """The command that goes on from a step: the same `--from` would make again what it has made."""
+    anew = any(done.step.name in forced for done in made)
+    return f"the same command with `--from {step.name}`" if anew else "the same command"
 
 
 def take_part() -> None:

@@ -17,7 +17,8 @@ from compress.report import record
 from compress.report.examples import examples
 from compress.report.gate import verdict
 from compress.report.packing import pack, unpack
-from compress.report.pages import html, markdown, picture
+from compress.report.pages import html, markdown
+from compress.report.pages.pictures import tradeoff
 from compress.report.record import Epoch, Stage, Weights
 from compress.report.structure import Structure
 from compress.report.variant import TEACHER
@@ -99,7 +100,7 @@ def report(settings: Settings, needs: Needs, context: Context) -> None:
     baseline = record.load(context.root / pipeline.gate.baseline) if pipeline.gate.baseline else None
     judged = verdict.judge(made, pipeline.gate, baseline)
     record.save(made, context.out / "report.json")
-    write_text(context.out / "picture.svg", picture.svg(made))
+    write_text(context.out / "picture.svg", tradeoff.svg(made))
     write_text(context.out / "report.md", markdown.render(made, judged, "picture.svg"))
     write_text(context.out / "report.html", html.render(made, judged))
 

@@ -1,1 +1,1 @@
-"""How sure a number is: formulas of statistics, one a file. Pure numpy and scipy.special."""
+"""How sure a number is: one formula a file, of numbers and arrays alone."""

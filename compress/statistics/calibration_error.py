@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 from compress.errors import CompressError, ShapeMismatch
 from compress.statistics.estimate import Estimate
+from compress.statistics.share_interval import share_interval
 
 BINS = 15
 """As many as Guo et al. take."""
@@ -18,7 +19,8 @@ def calibration_error(logits: NDArray[np.floating], labels: NDArray[np.integer],
     Rows are parted by that probability into 15 bins of equal width, (0, 1/15] … (14/15, 1]; of each bin the gap of mean
     confidence and accuracy counts by its share of the rows. The number is that of the given rows, to compare with others'. Few
     rows make it too large, and rows drawn anew from them larger still by as much: the 95 % interval is therefore the pivotal
-    one, which takes that off. It never ends below the number.
+    one, which takes that off. It never ends below the number, nor below what the accuracy that so many right answers leave open
+    comes to, though all are right.
 
     Shapes: logits (n, classes), labels (n,) class numbers -> a number with its interval
     Units:  share, from 0 to 1
@@ -31,7 +33,8 @@ def calibration_error(logits: NDArray[np.floating], labels: NDArray[np.integer],
     if not len(labels):
         raise CompressError("calibration_error: there are no rows.")
     confidence = np.minimum(softmax(np.asarray(logits, np.float64), axis=-1).max(-1), 1.0)
-    gaps = confidence - (logits.argmax(-1) == labels)
+    right = logits.argmax(-1) == labels
+    gaps = confidence - right
     bins = np.searchsorted(np.linspace(0, 1, BINS + 1), confidence) - 1
     value = _error(gaps, bins)
     generator, count = np.random.default_rng(seed), len(gaps)
@@ -40,7 +43,8 @@ def calibration_error(logits: NDArray[np.floating], labels: NDArray[np.integer],
         rows = generator.integers(0, count, count)
         drawn[draw] = _error(gaps[rows], bins[rows])
     low, high = 2 * value - np.quantile(drawn, (0.975, 0.025))
-    return Estimate(value, max(float(low), 0.0), min(max(float(high), value), 1.0))
+    least = max(abs(float(confidence.mean()) - end) for end in share_interval(int(right.sum()), count))
+    return Estimate(value, max(float(low), 0.0), min(max(float(high), value, least), 1.0))
 
 
 def _error(gaps: NDArray[np.float64], bins: NDArray[np.intp]) -> float:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compress.errors import CompressError, InputError, NotAvailable
+from compress.errors import KILLED, CompressError, InputError, MachineLimit, NotAvailable
 from compress.targets import Extent, Feeds, Option, Session
 from compress.targets._onnxruntime import ReadsGraphs
 
@@ -146,6 +146,8 @@ class _Session:
             if len(content) == length:
                 return failed, content
         status = process.wait()
+        if status == KILLED:
+            raise MachineLimit.killed(without)
         self._said.seek(0)
         told = re.search(r"^\w*Error\b.*", self._said.read().decode(errors="replace"), re.MULTILINE)
         raise error(f"{without}: {told[0] if told else f'exit status {status}'}")

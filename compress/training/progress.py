@@ -21,6 +21,9 @@ MEMORY = 0.9
 PAUSE = 30.0
 """Seconds: an epoch that ends sooner after the last checkpoint, or the start, gets none unless steps are asked for."""
 
+LONG = 600.0
+"""Seconds: inside of an epoch too a checkpoint is due so long after the last one, unless steps are asked for."""
+
 
 class Progress(TrainerCallback):
     """The callback of a training loop. Its state travels in the seals of checkpoints."""
@@ -99,21 +102,25 @@ class Progress(TrainerCallback):
         if state.is_world_process_zero:
             self.notify(step, self.steps, self._note(step))
         # At the end of an epoch the checkpoint waits for the validation, which belongs into it.
-        control.should_save = interruption.asked() or (not self.ends(step) and self._due(step))
+        due = self._due(step) or (self.checkpoint_steps is None and self._after(LONG))
+        control.should_save = interruption.asked() or (due and not self.ends(step))
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
     ) -> None:
         step = state.global_step
         control.should_evaluate = True
-        control.should_save = self._due(step) or (self.checkpoint_steps is None and step < self.steps and self._late())
+        control.should_save = self._due(step) or (
+            # Several devices must save together, and their clocks would not agree.
+            self.checkpoint_steps is None and step < self.steps and (self.groups.devices > 1 or self._after(PAUSE))
+        )
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
         self.saved = time.monotonic()
 
-    def _late(self) -> bool:
-        # Several devices must save together, and their clocks would not agree.
-        return self.groups.devices > 1 or time.monotonic() - self.saved >= PAUSE
+    def _after(self, seconds: float) -> bool:
+        """Whether the last checkpoint of a process that trains alone is so old."""
+        return self.groups.devices == 1 and time.monotonic() - self.saved >= seconds
 
     def _due(self, step: int) -> bool:
         """Whether a checkpoint was asked for here; after the last step nothing is left to go on with."""

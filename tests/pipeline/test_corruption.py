@@ -91,6 +91,11 @@ def test_a_run_makes_what_is_damaged_anew_and_ends_as_before(
 def test_a_repair_removes_what_is_broken(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     run = tmp_path / "runs" / "demo"
+    report = run / "report" / "report.json"
+    report.write_text(report.read_text().replace("100", "001", 1))
+    for command in ("gate", "report"):
+        assert code([command, str(run)]) == 2
+        assert f"{report} has been changed (its SHA-256 differs). `compress run` makes it" in capsys.readouterr().err
     (run / "report" / "report.html").write_text("")
     assert code(["doctor", str(run), "--repair"]) == 0
     assert "report.html has 0 bytes, not " in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,49 @@ def test_a_second_run_makes_nothing(finished: Path, capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     assert out.count("up to date") == 9
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_the_log_is_a_line_of_json_an_event(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["run", str(finished / "pipeline.yaml"), "--log-json"]
+    assert code([*command, "--from", "report"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == [*["fresh"] * 8, "begin", "end", "verdict"]
+    assert events[8] | {"time": ""} == {
+        "time": "",
+        "event": "begin",
+        "step": "report",
+        "reasons": ["asked for by --from"],
+    }
+    assert events[9]["seconds"] > 0
+    assert (events[10]["verdict"], events[10]["exit_code"]) == ("pass", 0)
+    assert Path(events[10]["report"]).is_file()
+    assert code(["gate", str(finished / "runs" / "demo"), "--log-json"]) == 0
+    (judged,) = capsys.readouterr().out.splitlines()
+    assert json.loads(judged) | {"time": ""} == events[10] | {"time": ""}
+    assert code([*command, "--dry-run", "--from", "measure"]) == 0
+    planned = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["state"] for event in planned] == [*["fresh"] * 7, "run", "run"]
+
+
+def test_no_escape_code_gets_into_a_pipe(finished: Path) -> None:
+    commands = (
+        ["run", str(finished / "pipeline.yaml"), "--from", "report"],
+        ["run", str(finished / "pipeline.yaml"), "--log-json"],
+        ["plan", str(finished / "pipeline.yaml")],
+        ["report", str(finished / "runs" / "demo")],
+        ["gate", str(finished / "runs" / "demo")],
+        ["doctor", str(finished / "runs" / "demo")],
+    )
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "compress", *command],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color"},
+        )
+        assert done.stdout
+        assert b"\x1b" not in done.stdout + done.stderr
+        assert b"\r" not in done.stdout + done.stderr
 
 
 def test_an_export_folder_answers_without_this_program(finished: Path) -> None:

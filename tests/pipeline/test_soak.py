@@ -17,6 +17,8 @@ _SHORT = [
     "students={small: {use: one-layer}}",
     "--set",
     "export=[{target: onnxruntime, precision: [fp32, int8]}]",
+    "--until",
+    "export/small/onnxruntime",
 ]
 
 

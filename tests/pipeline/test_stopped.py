@@ -26,10 +26,10 @@ _SETS = (
 )
 _FATAL = (
     ("checkpoint-4/trainer_state.json", 0),  # half of a checkpoint is there
-    ("checkpoint-6/complete.json", 0),  # all of it but the seal
-    ("checkpoint-4/complete.json", 0),  # the newer one is sealed, the older one about to lose its seal
+    ("checkpoint-6/complete.seal", 0),  # all of it but the seal
+    ("checkpoint-4/complete.seal", 0),  # the newer one is sealed, the older one about to lose its seal
     ("demo/teacher", 0),  # a draft is whole and not yet in its place
-    (".work/distill/small/fingerprint.json", 0),
+    (".work/distill/small/fingerprint.seal", 0),
     (".draft-small-*/manifest.json", 0),
     ("export/small/onnxruntime", 1),
     (".draft-measure-*/measurements.json", 0),
@@ -49,7 +49,7 @@ def arguments(path: Path, *more: str) -> list[str]:
 
 def ended(process: BaseProcess) -> int | None:
     process.start()
-    process.join(120)
+    process.join(300)
     return process.exitcode
 
 
@@ -61,6 +61,7 @@ def undisturbed(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs" / "demo"
 
 
+@pytest.mark.timeout(900)  # half a minute on a machine that does nothing else
 def test_killed_at_the_worst_moments_it_ends_the_same(start: Start, undisturbed: Path, tmp_path: Path) -> None:
     path, run, said = project.write(tmp_path), tmp_path / "runs" / "demo", tmp_path / "said"
     for fatal, skipped in _FATAL:
@@ -97,7 +98,7 @@ def test_a_signal_stops_training_with_its_state_saved(
     long = ["--set", "teacher.train.epochs=2000", "--set", "teacher.train.checkpoint_steps=null"]
     process = start(processes.run, arguments(path, *long), said)
     process.start()
-    processes.wait_for(lambda: (work / "fingerprint.json").is_file())
+    processes.wait_for(lambda: (work / "fingerprint.seal").is_file())
     time.sleep(1)
     assert process.pid is not None
     begun = time.monotonic()
@@ -121,7 +122,7 @@ def test_of_two_runs_started_at_once_one_says_who_has_the_folder(
     for process in pair:
         process.start()
     for process in pair:
-        process.join(120)
+        process.join(300)
     assert sorted(process.exitcode or 0 for process in pair) == [0, 3]
     winner, loser = sorted(pair, key=lambda process: process.exitcode or 0)
     text = (tmp_path / f"said-{pair.index(loser)}").read_text()

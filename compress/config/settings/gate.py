@@ -15,7 +15,7 @@ class AccuracyGate(Closed):
     max_drop: Share = 0.01
     """Largest drop of the metric below the baseline report's."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
-    """How sure an answer must be, one-sided. What the rows are too few to tell is not comparable; 0.5 takes numbers as they are."""
+    """How sure an answer on the rows must be, one-sided, in slices and lower precisions too. What they cannot tell is not comparable; 0.5 takes numbers as they are."""
     on: str | None = None
     """The export that is judged, such as `onnxruntime-int8`; every export if left out."""
 
@@ -46,7 +46,7 @@ class SliceGate(Closed):
     by: str
     """What the rows are parted by: `label`, `length`, or one of `measure.columns`."""
     max_drop: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Largest drop of the accuracy in a part: below the teacher's, and below the baseline's where there is one."""
+    """Largest drop of the accuracy in a part: below the teacher's, and below the baseline's where there is one. Parts too small to pass are judged only where a loss is shown."""
     edges: tuple[Positive, ...] | None = None
     """Tokens at which a new part begins, with `by: length`; four parts with as many rows each if left out."""
     on: str | None = None
@@ -78,7 +78,7 @@ class LatencyGate(Closed):
     max_ratio: Annotated[float, Field(ge=1)] = 1.25
     """Largest ratio to the baseline report's median latency, compared within one machine class only."""
     relative: bool = False
-    """Compare with the baseline by the speed-up over the teacher in PyTorch FP32, timed in the same rounds, instead of by ms; that can be done across machine classes."""
+    """Compare with the baseline by the speed-up over the teacher in PyTorch FP32, timed in the same rounds, instead of by ms; that holds across machine classes, on as many threads."""
     on: str | None = None
     """The export that is judged; every export if left out."""
 

@@ -43,7 +43,8 @@ class Train(Closed):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the forward pass: `auto` takes bf16 where the processor computes it natively."""
     checkpoint_steps: Positive | None = None
-    """Steps between resumable checkpoints; if left out, at the end of an epoch, at most every 30 seconds."""
+    """Steps between resumable checkpoints; if left out, at the end of an epoch, at most every 30 seconds, and in one every
+    ten minutes."""
 
 
 class Learning(Train):

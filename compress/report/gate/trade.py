@@ -1,11 +1,15 @@
 """Is a lower precision worth it: faster, as accurate and smaller than the same model in the same runtime, plain?"""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from compress.report import words
+from compress.report.gate.check import Check, blind
 from compress.report.gate.margin import Margin, paired
+from compress.report.gate.outcomes import counted
 from compress.report.record import Record
 from compress.report.variant import Cell, Variant
+from compress.statistics.evidence import Answer, Limit
 from compress.units import percent
 
 _ALIKE = 0.02
@@ -24,17 +28,18 @@ class Trade(NamedTuple):
     margin: Margin | None
     """The difference of the accuracies; None without rows."""
 
+    within: Answer | None
+    """Whether no more rows are lost than allowed, with the confidence that the gate asks for; None without rows."""
+
     @property
     def worse(self) -> bool:
-        """Whether more rows are lost than allowed, beyond the noise of the rows."""
-        seen = self.margin
-        return seen is not None and seen.difference + seen.half_width < -self.variant.max_drop
+        """Whether the rows show that more are lost than allowed."""
+        return self.within == "fail"
 
     @property
     def unsure(self) -> bool:
         """Whether the rows are too few to tell."""
-        seen = self.margin
-        return not self.worse and seen is not None and seen.difference - seen.half_width < -self.variant.max_drop
+        return self.within == "not comparable"
 
     @property
     def larger(self) -> bool:
@@ -90,9 +95,44 @@ def trades(record: Record) -> tuple[Trade, ...]:
             timed = [(cell, cell.to_plain) for cell in variant.latency if cell.to_plain is not None]
             faster = tuple(cell for cell, ratio in timed if ratio.low > 1)
             slower = tuple(cell for cell, ratio in timed if ratio.high < 1 - _ALIKE)
-            seen = paired(record, variant, plain) if record.data.test.rows else None
-            found.append(Trade(variant, plain, faster, slower, seen))
+            seen, within = None, None
+            if record.data.test.rows:
+                seen = paired(record, variant, plain)
+                evidence = counted(record, variant, plain).test(Limit(drop=variant.max_drop))
+                within = evidence.answer(record.gate.accuracy.confidence)
+            found.append(Trade(variant, plain, faster, slower, seen, within))
     return tuple(found)
+
+
+def dropped(trade: Trade) -> bool:
+    """Whether a lower precision is left out, as the pipeline wants it of one that does not pay."""
+    return trade.regressed and trade.variant.on_regression == "drop"
+
+
+def regressions(record: Record, students: Iterable[str]) -> Iterator[Check]:
+    """A check for each lower precision that must be neither slower nor worse."""
+    name, compared = "export.on_regression", {(one.variant.model, one.variant.id): one for one in trades(record)}
+    for variant in record.variants:
+        if variant.model in students and variant.asked and variant.plain and variant.on_regression == "fail":
+            trade = compared.get((variant.model, variant.id))
+            if trade is None:
+                text = f"{variant.model} {variant.id}: {variant.plain}, which it is compared with, was not run here."
+                yield blind(name, text, variant.model, variant.id)
+            else:
+                answer: Answer = "fail" if trade.regressed else "not comparable" if trade.unsure else "pass"
+                yield Check(name, variant.model, variant.id, None, None, answer, trade.sentence)
+    for built in record.unmeasured:
+        if built.model in students and built.on_regression == "fail":
+            yield blind(name, f"{built.model} {built.id} was not run here: {built.reason}", built.model, built.id)
+
+
+def faults(record: Record) -> tuple[str, ...]:
+    """The lower precisions that are slower or worse, and how."""
+    return tuple(
+        f"{one.variant.model} {one.variant.id} ({one.fault}{', dropped' if dropped(one) else ''})"
+        for one in trades(record)
+        if one.regressed
+    )
 
 
 def _points(seen: Margin) -> str:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from compress.report import words
-from compress.report.pages.markdown import plain
+from compress.report.pages.markdown import code, plain
 from compress.report.record import Record
 from compress.report.variant import TEACHER, Variant
 from compress.units import count, milliseconds, size
@@ -250,7 +250,7 @@ def _preprocessing(facts: Facts) -> str:
 
 def _data(record: Record) -> str:
     data = record.data
-    place = f"`{data.hub}`" + (f" ({plain(data.config)})" if data.config else "") + " of the Hub. " if data.hub else ""
+    place = code(data.hub) + (f" ({plain(data.config)})" if data.config else "") + " of the Hub. " if data.hub else ""
     splits = [
         ("training", data.train),
         ("validation", data.validation),
@@ -288,7 +288,7 @@ def _origin(record: Record) -> str:
     return "\n".join(
         [
             f"- Measured on {plain(here.processor)} ({plain(here.machine_class)}), {words.plural(record.measure.threads, 'thread', 'threads')}, every test row by itself.",
-            f"- Report of {record.created}: `{record.command}`, seed {record.seed}.",
+            f"- Report of {record.created}: {code(record.command)}, seed {record.seed}.",
             f"- {versions}.",
         ]
     )

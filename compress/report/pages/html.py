@@ -10,9 +10,27 @@ from markupsafe import Markup
 
 from compress.report import words
 from compress.report.gate.verdict import Verdict
-from compress.report.pages import palette, picture, tables
-from compress.report.pages.tables import Table
+from compress.report.pages import pareto
+from compress.report.pages.comparison import Comparison
+from compress.report.pages.pictures import curves, layers, palette, tradeoff
+from compress.report.pages.tables import (
+    answers,
+    cards,
+    checks,
+    confusion,
+    cuts,
+    disagreements,
+    latency,
+    models,
+    origin,
+    precisions,
+    slices,
+    stages,
+)
+from compress.report.pages.tables.confusion import Matrix
+from compress.report.pages.tables.table import Table, export
 from compress.report.record import Record
+from compress.report.structure import Structure
 
 WIDE_PX = 1000
 NARROW_PX = 356
@@ -25,53 +43,82 @@ class Picture(NamedTuple):
     narrow: Markup
 
 
+class Errors(NamedTuple):
+    """Where a student errs, as one of its exports."""
+
+    name: str
+    export: str
+    moved: Table
+    parts: Table
+    matrix: Matrix
+    pairs: Table
+
+
 def render(record: Record, verdict: Verdict) -> str:
     """The whole page. Everything that came from a user is escaped."""
-    return _template().render(
+    return _template("page.html.jinja").render(
         record=record,
         verdict=verdict,
-        mark=tables.MARKS,
-        word=tables.WORDS,
-        cards=tables.cards(record, verdict),
-        troubles=tables.troubles(verdict),
-        checks=tables.checks(record, verdict),
-        tradeoff=_picture(picture.tradeoff, record),
-        variants=tables.variants(record),
-        latency=tables.latency(record),
-        answers=tables.answers(record),
-        trades=tables.trades(record),
-        making=tables.making(record),
-        cuts={
-            student: (tables.removed(cut), _picture(picture.structure, cut), tables.structure(cut))
-            for student, cut in record.structures.items()
-            if cut.cut
-        },
-        curves=_picture(picture.curves, record),
-        stages=tables.stages(record),
-        confusions=_confusions(record),
-        origin=tables.origin(record),
-        versions=tables.versions(record),
+        mark=checks.MARKS,
+        word=checks.WORDS,
+        cards=cards.cards(record, verdict),
+        troubles=checks.troubles(verdict),
+        checks=checks.table(record, verdict),
+        tradeoff=_picture(tradeoff.tradeoff, record),
+        on_the_line=pareto.sentence(record),
+        models=models.table(record),
+        medians=latency.medians(record),
+        latencies=[(latency.title(shape), latency.percentiles(record, shape)) for shape in latency.shapes(record)],
+        answers=answers.table(record),
+        judged_by_probability=any(one.divergence or one.calibration_error for one in record.variants),
+        parity=answers.parity(record),
+        students=[_errors(record, verdict, student) for student in record.students],
+        disagreements=disagreements.grouped(record),
+        precisions=precisions.table(record),
+        making=precisions.making(record),
+        cuts={student: _cut(cut) for student, cut in record.structures.items() if cut.cut},
+        curves=_picture(curves.curves, record),
+        stages=stages.table(record),
+        origin=origin.facts(record),
+        versions=origin.versions(record),
         metric=words.metric(record.task.metric),
         shape=words.shape(*record.shape),
+    )
+
+
+def compared(comparison: Comparison) -> str:
+    """Runs side by side as a page."""
+    return _template("comparison.html.jinja").render(comparison=comparison)
+
+
+@cache
+def _template(name: str) -> Template:
+    """A page's template, which escapes all that is put into it."""
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        finalize=_printable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["tied"] = tied
+    environment.globals.update(
         colours={"ink": palette.INK, "muted": palette.MUTED, "line": palette.LINE, "surface": palette.SURFACE},
         dark=palette.DARK,
         dark_rules=Markup(palette.dark_rules(".picture ")),
     )
+    return environment.get_template(name)
 
 
-@cache
-def _template() -> Template:
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["tied"] = tied
-    return environment.get_template("page.html.jinja")
+def _printable(value: Any) -> Any:
+    return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def tied(text: str) -> str:
     """Text in which no line breaks between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|[kMG]?B|ms|s|min|h)\b|%)|(?<=[≤≥±]) | (?=±)", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=(?:×|%|[kMG]?B|ms|s|min|h)\b|%)|(?<=[≤≥±×]) | (?=±)", "\u00a0", text)
 
 
 def _picture(draw: Any, what: Any) -> Picture | None:
@@ -79,6 +126,18 @@ def _picture(draw: Any, what: Any) -> Picture | None:
     return Picture(Markup(wide), Markup(draw(what, width=NARROW_PX))) if wide else None
 
 
-def _confusions(record: Record) -> dict[str, Table]:
-    found = {student: tables.confusions(record, student) for student in record.students}
-    return {student: table for student, table in found.items() if table.rows}
+def _cut(cut: Structure) -> tuple[str, Picture | None, Table]:
+    return cuts.removed(cut), _picture(layers.layers, cut), cuts.layers(cut)
+
+
+def _errors(record: Record, verdict: Verdict, student: str) -> Errors:
+    variant = cards.best(record, verdict, student)
+    parts = slices.table(record, variant, moved=False)
+    return Errors(
+        student,
+        export(variant),
+        slices.table(record, variant, moved=True),
+        parts,
+        confusion.matrix(record, variant),
+        confusion.pairs(record, student),
+    )

@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from compress.bench import memory
-from compress.errors import CompressError
+from compress.errors import CompressError, MachineLimit
 
 TARGET = '''
 """A target whose model is a number of megabytes that it keeps."""
@@ -62,6 +62,15 @@ def test_the_parents_memory_is_not_counted(plugin):
 def test_a_target_that_fails_is_an_error_with_its_last_words(plugin):
     with pytest.raises(CompressError, match="exit status 1: RuntimeError: no such runtime here"):
         memory.peak_bytes("fake", plugin / "model", {"fails": True}, [], 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_a_process_that_is_killed_is_told_as_a_lack_of_memory(plugin):
+    (plugin / "faketarget.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    with pytest.raises(
+        MachineLimit, match="model with fake: its process was killed, as systems do when memory runs out"
+    ):
+        memory.peak_bytes("fake", plugin / "model", {}, [], 1)
 
 
 def test_a_target_that_hangs_is_stopped(plugin):

@@ -173,6 +173,19 @@ def test_report_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "--format json-schema is of every report. Leave out the run." in err
 
 
+def test_reports_side_by_side_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record.save(sample.record(), tmp_path / "a.json")
+    record.save(sample.record(seed=8), tmp_path / "b.json")
+    both = (tmp_path / "a.json", tmp_path / "b.json")
+    exit_code, out, _ = run(capsys, "report", *both)
+    assert exit_code == 0
+    assert out.startswith("voice-commands: 2 runs side by side")
+    assert "## Accuracy" in run(capsys, "report", *both, "--format", "markdown")[1]
+    assert run(capsys, "report", *both, "--out", tmp_path / "page.html")[0] == 0
+    assert "<h2>Accuracy</h2>" in (tmp_path / "page.html").read_text()
+    assert run(capsys, "report", tmp_path / "a.json", tmp_path / "nowhere")[0] == 2
+
+
 def test_init_writes_a_project_that_check_understands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, first in (("train", 0), ("dev", 40)):
         (tmp_path / f"{name}.tsv").write_text(project.rows(40, first).replace("text", "sentence", 1))
@@ -414,5 +427,7 @@ def test_init_leaves_nothing_behind_where_it_cannot_write_all(
 
     monkeypatch.setattr(init, "write_text", full)
     exit_code, _, err = run(capsys, "init", tmp_path / "deep" / "new")
-    assert (exit_code, err) == (2, f"{tmp_path / 'deep' / 'new' / 'pipeline.yaml'}: No space left on device.\n")
+    assert exit_code == 4
+    assert err.startswith(f"{tmp_path / 'deep' / 'new' / 'pipeline.yaml'}: No space left on device (")
+    assert err.endswith(" are free). Make room there; then the same command goes on.\n")
     assert not (tmp_path / "deep").exists()

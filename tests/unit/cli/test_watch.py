@@ -20,8 +20,8 @@ def test_without_a_terminal_a_long_step_writes_a_line_every_half_a_minute() -> N
             told.progress(100 + second, 200, f"epoch {second}")
     assert [line.split(maxsplit=2)[1:] for line in out.getvalue().splitlines()] == [
         ["distill/tiny", "not made yet"],
-        ["130/200,", "epoch 30, 1 min 10 s left"],
-        ["160/200,", "epoch 60, 40 s left"],
+        ["130/200,", "epoch 30, 1/s, 1 min 10 s left"],
+        ["160/200,", "epoch 60, 1/s, 40 s left"],
         ["distill/tiny", "1 min 19 s"],
     ]
 
@@ -46,7 +46,24 @@ def test_a_second_work_within_a_step_is_estimated_for_itself() -> None:
         for second, done, total in ((0, 10, 1000), (29, 1000, 1000), (31, 1, 50), (61, 11, 50)):
             now = second
             told.progress(done, total, "x")
-    assert [line.split(", ")[1:] for line in out.getvalue().splitlines()[1:-1]] == [["x"], ["x", "1 min 57 s left"]]
+    assert [line.split(", ")[1:] for line in out.getvalue().splitlines()[1:-1]] == [
+        ["x"],
+        ["x", "0.333/s", "1 min 57 s left"],
+    ]
+
+
+def test_a_bar_that_goes_on_counts_only_what_is_done_now() -> None:
+    out, now = io.StringIO(), 0.0
+    console = Console(file=out, width=200, force_terminal=True, get_time=lambda: now)
+    told = Terminal(console, clock=lambda: now)
+    with told.working(STEP, []):
+        for second in range(6):
+            now = float(second)
+            told.progress(500 + second, 600, "x")
+        assert told._bar is not None
+        task = told._bar.tasks[0]
+        assert (task.completed, task.total, task.speed) == (505, 600, 1.0)
+        assert task.time_remaining == 95
 
 
 def test_short_steps_write_no_line_between() -> None:

@@ -308,7 +308,7 @@ def test_further_columns_are_those_of_the_test_rows(test, write, tmp_path):
     assert found == {"part": ["1", "2", "2"], "source": ["app", "watch", "app"]}
     assert sources.columns(placed, tmp_path, []) == {}
     absent = f"{test}:1: no column `sorce`; there is `text`, `label`, `source`, `part`. Did you mean `source`? "
-    (said, _) = (str(problem) for problem in sources.check(placed, tmp_path, ["source", "sorce"]))
+    (said,) = (str(problem) for problem in sources.check(placed, tmp_path, ["source", "sorce"]))
     assert said == f"{absent}`measure.columns.1` names it."
     with pytest.raises(InputError, match="Did you mean `source`"):
         sources.columns(placed, tmp_path, ["sorce"])

@@ -222,6 +222,13 @@ def test_a_short_training_saves_nothing_unasked(rows: Make, tmp_path: Path) -> N
     assert checkpoints(tmp_path) == []
 
 
+def test_a_long_epoch_saves_unasked(rows: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LONG", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(model(), rows, tmp_path, stop_at(4))
+    assert checkpoints(tmp_path) == ["checkpoint-3"]
+
+
 def test_another_training_does_not_go_on_from_it(rows: Make, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         trained(model(), rows, tmp_path, stop_at(5), checkpoint_steps=2)
