@@ -87,6 +87,8 @@ def watched(kind: str, seed: int, numbers: list[int]) -> Iterator[Outcome]:
             pass
         process.kill()
         process.join()
+        if left and about == "start":
+            raise SystemExit(f"{kind}: no case could be made; see above.")
         if left:
             left.remove(number)
             yield Outcome(number, about, process.exitcode or -1, PATIENCE_S, 0, (fault,), "")

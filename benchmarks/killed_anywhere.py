@@ -37,6 +37,8 @@ CHOSEN = {"settings"}
 """Those of exports whose values are chosen by timing."""
 DRAWN = {"report.html", "report.md", "picture.svg"}
 START = "start"
+DONE = (0, 1, 3)
+"""Exit codes of a run that came to its report, whatever the gate says."""
 LIMIT_S = 2.0
 
 
@@ -128,7 +130,7 @@ def main() -> None:
         command += [part for value in asked.set for part in ("--set", value)]
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         first = Process(command, whole)
-        if first.end() not in (0, 1):
+        if first.end() not in DONE:
             raise SystemExit("\n".join(first.lines))
         total = time.monotonic() - first.began
         print(
@@ -176,7 +178,7 @@ def disturbed(
                 told.faults += damage(run_of(folder))
             continue
         ended = running.end()
-        if ended not in (0, 1):
+        if ended not in DONE:
             told.faults += [f"exit code {ended} after a kill:", *running.lines[-5:]]
             return told, compared
         differences, compared = compare(whole, run_of(folder))

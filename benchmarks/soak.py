@@ -89,7 +89,7 @@ def peak(code: int) -> None:
     """Print this process's figures at the end of a run, its memory at the highest."""
     from compress.bench.memory import resident
 
-    if code not in (0, 1):
+    if code not in killed_anywhere.DONE:
         raise SystemExit(code)
     print(json.dumps({**held(), "memory_bytes": resident()[1]}))
 
@@ -104,7 +104,7 @@ def together(command: list[str]) -> dict[str, int]:
             ended = code(command)
         finally:
             sys.stdout = told
-    if ended not in (0, 1):
+    if ended not in killed_anywhere.DONE:
         raise SystemExit(ended)
     return held()
 

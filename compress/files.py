@@ -71,7 +71,7 @@ def opened(path: Path, most: int | None = None) -> BinaryIO:
         if not stat.S_ISREG(state.st_mode):
             raise OSError(errno.EINVAL, "Is a pipe or a device, not a file", str(path))
         if most is not None and state.st_size > most:
-            raise OSError(errno.EFBIG, f"Is larger than {most // 10**6} MB", str(path))
+            raise OSError(errno.EOVERFLOW, f"Is larger than {most // 10**6} MB", str(path))
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)

@@ -22,6 +22,7 @@ def accept(
     from compress.report.pages.tables import checks
     from compress.report.words import plural
     from compress.run import baseline
+    from compress.units import printable
 
     path = locate(source)
     root = _project(path)
@@ -31,21 +32,20 @@ def accept(
     if report.rows:
         typer.echo(f"Left out: the texts of {plural(len(report.rows), 'row', 'rows')} that the report shows.")
     if done.alone.answer != "pass":
-        typer.echo(f"By its own limits: {checks.WORDS[done.alone.answer].lower()}. {done.alone.headline}")
+        typer.echo(printable(f"By its own limits: {checks.WORDS[done.alone.answer].lower()}. {done.alone.headline}"))
     if done.replaced and done.against:
         there = f"the baseline of {done.replaced.created}"
-        typer.echo(
-            f"Replaced {there}. Against it: {checks.WORDS[done.against.answer].lower()}. {done.against.headline}"
-        )
+        found = f"{checks.WORDS[done.against.answer].lower()}. {done.against.headline}"
+        typer.echo(printable(f"Replaced {there}. Against it: {found}"))
         for check in checks.troubles(done.against):
-            typer.echo(f"  {check.answer}: {check.sentence}")
+            typer.echo(printable(f"  {check.answer}: {check.sentence}"))
         for line in (*done.against.notes, *baseline.changes(done.made, done.replaced)):
-            typer.echo(f"  {line}")
+            typer.echo(printable(f"  {line}"))
     written = Path(os.path.relpath(done.files[0], root)).as_posix()
     if report.gate.baseline is None:
         typer.echo(f"No gate compares with it yet. In pipeline.yaml:\n  gate: {{baseline: {written}}}")
     elif report.gate.baseline != written:
-        typer.echo(f"The gate of this report compares with {report.gate.baseline}, not with {written}.")
+        typer.echo(printable(f"The gate of this report compares with {report.gate.baseline}, not with {written}."))
     return 0
 
 

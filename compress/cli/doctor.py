@@ -51,13 +51,14 @@ def _examined(asked: Path, repair: bool) -> int:
     """Name everything broken in a run folder that nobody holds, and remove it if that is asked for."""
     from compress.config import pipeline
     from compress.store.repair import examine
+    from compress.units import printable
 
     run = asked if asked.is_dir() else pipeline.load(asked).folder
     if not run.is_dir():
         raise InputError(f"{run}: there is no such folder; nothing has run yet.")
     found = examine(run, repair=repair)
     for fault in found:
-        typer.echo(fault.what.removesuffix(".") + ".")
+        typer.echo(printable(fault.what.removesuffix(".") + "."))
     count = f"{len(found)} fault{'' if len(found) == 1 else 's'}"
     if not found:
         typer.echo(f"{run}: every file is as it was written.")

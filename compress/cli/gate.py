@@ -90,6 +90,7 @@ def _print(judged: "Verdict", github: bool) -> None:
 def _tell_github(source: Path, loaded: "Record", judged: "Verdict") -> None:
     from compress.config import source as yaml
     from compress.report.pages import github
+    from compress.units import printable
 
     places: dict[str, str] = {}
     if source.suffix in (".yaml", ".yml"):
@@ -99,7 +100,7 @@ def _tell_github(source: Path, loaded: "Record", judged: "Verdict") -> None:
         document = yaml.read(source, shown.as_posix())
         places = {check.name: document.place(("gate", *check.name.split("."))) for check in judged.checks}
     for line in github.annotations(judged, places):
-        typer.echo(line)
+        typer.echo(printable(line))
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf-8") as stream:

@@ -74,7 +74,7 @@ def read(path: Path, shown: str | None = None) -> Document:
         with opened(path, _SIZE_LIMIT_BYTES) as stream:
             raw = stream.read()
     except OSError as error:
-        large = " A pipeline or card is a few kB." if error.errno == errno.EFBIG else ""
+        large = " A pipeline or card is a few kB." if error.errno == errno.EOVERFLOW else ""
         raise InputError(f"{name}: cannot be read: {error.strerror}.{large}") from error
     try:
         text = raw.decode("utf-8-sig")

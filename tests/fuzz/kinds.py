@@ -63,8 +63,9 @@ def data(random: Random, folder: Path) -> Case:
     text = text.replace(f"{split}.tsv", harmed.name)
     harmed.write_bytes(_rows(suffix))
     header = suffix not in ("tsv", "csv") or random.random() < 0.7
+    columns = ", ".join(project.rows(1).splitlines()[0].split("\t"))
     if not header and split == "train":  # the other files keep their headers, which is a mistake too
-        text = text.replace("test: test.tsv}", "test: test.tsv, columns: [label, text]}")
+        text = text.replace("test: test.tsv}", f"test: test.tsv, columns: [{columns}]}}")
     path.write_text(text, encoding="utf-8")
     about = _harm(random, harmed, flipped if suffix == "parquet" and random.random() < 0.7 else spoiled)
     return Case(["check", str(path)], (harmed.name, "dev.tsv", "test.tsv"), about)
@@ -210,7 +211,7 @@ def _line_of_json(random: Random, content: bytes) -> bytes:
 def _rows(suffix: str) -> bytes:
     lines = [line.split("\t") for line in project.rows(40).splitlines()]
     if suffix == "txt":
-        return "".join(f"{text}\n" for _, text in lines[1:]).encode()
+        return "".join(f"{text}\n" for _, text, *_ in lines[1:]).encode()
     if suffix in ("tsv", "csv"):
         return "".join(f"{('	' if suffix == 'tsv' else ',').join(line)}\n" for line in lines).encode()
     records = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]

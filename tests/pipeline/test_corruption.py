@@ -41,22 +41,22 @@ def harmed(content: bytes, chance: random.Random) -> Iterator[bytes]:
     yield content[: chance.randrange(len(content))]
 
 
-def test_a_flipped_bit_or_a_cut_of_any_file_is_named(finished: Path) -> None:
-    run, chance, cases = finished / "runs" / "demo", random.Random(0), 0
-    assert faults(run) == []
-    plan = Plan(checks.load(finished / "pipeline.yaml", SMALL[1::2]))
+def test_a_flipped_bit_or_a_cut_of_any_file_is_named(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    run, chance, cases = tmp_path / "runs" / "demo", random.Random(0), 0
+    plan = Plan(checks.load(tmp_path / "pipeline.yaml", SMALL[1::2]))
     steps = {plan.folder(step.name): step for step in plan.steps}
     for path in sorted(path for path in run.rglob("*") if path.is_file() and path.stat().st_size):
-        step = next((steps[folder] for folder in path.parents if folder in steps), None)
+        home = next((folder for folder in path.parents if folder in steps), run)
         content = path.read_bytes()
-        for broken in harmed(content, chance):
+        for number, broken in enumerate(harmed(content, chance)):
             path.write_bytes(broken)
-            (found,) = faults(run)
+            (found,) = faults(home if number else run)  # reading the whole run each time would take long
             assert str(path) in found.what
-            if step is None:
+            if home == run:
                 assert path.name == "lock.json"  # written anew by every run, which tells of it
             else:
-                (item,) = plan.items([step], contents=True)
+                (item,) = plan.items([steps[home]], contents=True)
                 assert item.state == "run"
                 assert str(path) in item.reasons[0]
             cases += 1

@@ -338,7 +338,7 @@ def test_init_takes_files_without_a_header(tmp_path: Path, capsys: pytest.Captur
     assert f"{tmp_path / 'train.tsv'}:1: no column `text` and no column `label`; there is `light`, `turn on" in err
     assert "--columns label,text" in err
     assert not (tmp_path / "new").exists()
-    assert run(capsys, *arguments, "--columns", "label,text")[0] == 0
+    assert run(capsys, *arguments, "--columns", "label,text,room")[0] == 0
     assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
 
 
@@ -361,7 +361,7 @@ def test_init_refuses_empty_and_double_names(tmp_path: Path, capsys: pytest.Capt
 
 def test_init_takes_names_with_blanks_between(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = given(tmp_path, project.rows(40).split("\n", 1)[1])
-    assert run(capsys, *arguments, "--columns", "label, text")[0] == 0
+    assert run(capsys, *arguments, "--columns", "label, text, room")[0] == 0
     assert run(capsys, "check", tmp_path / "new" / "pipeline.yaml")[0] == 0
 
 

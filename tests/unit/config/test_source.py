@@ -58,9 +58,7 @@ def test_what_is_too_much_is_refused_before_all_of_it_is_read(text: str) -> None
         parse(text, "x.yaml")
 
 
-@pytest.mark.parametrize(
-    "text", ["a: {{7*7}}\n", "a: !!float x\n", "a: " + "9" * 5000, "<<: 1\n", "a: !!timestamp z\n", "a: \x1b\n"]
-)
+@pytest.mark.parametrize("text", ["a: !!float x\n", "a: " + "9" * 5000, "<<: 1\n", "a: !!timestamp z\n", "a: \x1b\n"])
 def test_values_that_the_reader_stumbles_over_are_told(text: str) -> None:
     with pytest.raises(InputError, match=r"^x\.yaml.*: not YAML"):
         parse(text, "x.yaml")
