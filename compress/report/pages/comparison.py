@@ -97,14 +97,15 @@ def _accuracy(runs: Sequence[Run]) -> Section:
         return f"{written(seen.difference)}; {written(low)} to {written(high)}"
 
     unit = ", in points" if words.share(metric) else ""
-    about = f"In brackets the difference from A{unit} and its 95 % interval, paired by row."
-    if other:
-        about = (
-            f"{', '.join(other)}: other test rows or labels than A's, so that no difference is told and none is best."
-        )
+    paired = f"In brackets the difference from A{unit} and its 95 % interval, paired by row."
+    told = f"{', '.join(other)}: other test rows or labels than A's, so that no difference is told and none is best."
+    if not other:
+        about = _marked(paired)
+    else:
+        about = told if len(other) == len(runs) - 1 else f"{told} {paired}"
     seen = _Seen(lambda one: one.metrics.get(metric), partial(words.score, metric), beside, True, comparable=not other)
     title = words.metric(metric)
-    return Section(title[:1].upper() + title[1:], about if other else _marked(about), _table(runs, seen))
+    return Section(title[:1].upper() + title[1:], about, _table(runs, seen))
 
 
 def _latency(runs: Sequence[Run]) -> Iterator[Section]:
@@ -163,8 +164,11 @@ def _table(runs: Sequence[Run], seen: _Seen) -> Table:
     for (model, name), title in found.items():
         own = [run.record.variant(model, name) for run in runs]
         numbers = [None if one is None else seen.number(one) for one in own]
-        known = {number for number in numbers if number is not None}
-        best = max(known, default=None) if seen.highest else min(known, default=None)
+        known = [number for number in numbers if number is not None]
+        if not known:
+            continue
+        best = seen.written(max(known) if seen.highest else min(known))
+        differ = len({seen.written(number) for number in known}) > 1
         cells = []
         for run, variant, number in zip(runs, own, numbers, strict=True):
             if variant is None or number is None:
@@ -172,10 +176,9 @@ def _table(runs: Sequence[Run], seen: _Seen) -> Table:
                 continue
             before = own[0] if run is not runs[0] and numbers[0] is not None else None
             beside = seen.beside(run.record, variant, before) if before is not None else ""
-            star = seen.comparable and number == best and len(known) > 1
+            star = seen.comparable and differ and seen.written(number) == best
             cells.append(seen.written(number) + (f" ({beside})" if beside else "") + (f" {BEST}" if star else ""))
-        if known:
-            rows.append((model, title, *cells))
+        rows.append((model, title, *cells))
     columns = (Column("model"), Column("export"), *(Column(letter, numeric=True) for letter in _letters(runs)))
     return Table(columns, tuple(rows), keys=2)
 

@@ -49,6 +49,19 @@ def test_other_rows_are_told_and_not_compared():
     assert row(section)["B"] == "100.00 %"
 
 
+def test_where_only_some_rows_are_others_the_brackets_are_explained():
+    data = REPORT.data.model_copy(update={"test": Split(rows=600, sha256="44" * 32)})
+    section = sections(REPORT, REPORT.model_copy(update={"data": data}), better())["Accuracy"]
+    assert section.about.startswith("B: other test rows or labels than A's")
+    assert "In brackets the difference from A" in section.about
+    assert (row(section)["B"], row(section)["C"][-1]) == ("89.83 %", ")")
+
+
+def test_what_reads_the_same_is_as_good():
+    seen = row(sections(REPORT, changed(size_bytes=4_561_731))["Size"])
+    assert (seen["A"], seen["B"]) == ("4.56 MB", "4.56 MB (1.00×)")
+
+
 def test_sizes_are_ratios_and_the_smaller_is_best():
     seen = row(sections(REPORT, better())["Size"])
     assert (seen["A"], seen["B"]) == ("4.56 MB ★", "9.12 MB (2.00×)")
