@@ -75,8 +75,8 @@ def init(
     pipeline = folder / "pipeline.yaml"
     workflow = _workflow(ci, pipeline, install, force)
     if pipeline.exists():
-        if workflow is None:
-            raise InputError(f"{pipeline}: is there already. Choose another folder or remove it.")
+        if workflow is None or any((train, validation, test, text, label, columns)):
+            raise InputError(f"{pipeline}: is there already. Choose another folder, remove it, or give --ci alone.")
         _give(workflow)
         return 0
     catalogue.card("teachers", teacher, folder, "--teacher")
@@ -111,6 +111,8 @@ def _workflow(
     Raises: InputError if it is there already and not to be replaced, or where the runners get this program from is not known
     """
     if ci is None:
+        if install or force:
+            raise InputError("--install and --force are of the CI's file: say which, --ci github or --ci gitlab.")
         return None
     from compress.run.ci import workflow
 

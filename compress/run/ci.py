@@ -43,13 +43,14 @@ def workflow(system: System, pipeline: Path, install: str | None = None) -> Work
 
 
 def _origin() -> str | None:
-    """The repository or archive that compress was installed from, as pip takes it; None if it is a folder or an index."""
+    """The repository or archive that compress was installed from, as pip takes it; None if that is an index or on this machine."""
     try:
         written = distribution("compress").read_text("direct_url.json")
     except PackageNotFoundError:
         return None
     found = json.loads(written or "{}")
+    if found.get("url", "file:").startswith("file:"):
+        return None
     if "vcs_info" in found:
         return f"compress @ {found['vcs_info']['vcs']}+{found['url']}@{found['vcs_info']['commit_id']}"
-    fetched = "archive_info" in found and not found["url"].startswith("file:")
-    return f"compress @ {found['url']}" if fetched else None
+    return f"compress @ {found['url']}"

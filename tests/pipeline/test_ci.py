@@ -54,7 +54,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     runner = actions.Runner(yaml(shop / ".github" / "workflows" / "compress.yml"), shop, place)
     edit(shop / "pipeline.yaml", BASELINE, "")
     first = runner.run()
-    report = place / "compress-report-1" / "report" / "report.json"
+    report = place / "compress-report-pipeline.yaml-1" / "report" / "report.json"
     assert code(["baseline", "accept", str(report), "--to", str(shop / "reports")]) == 0
     edit(shop / "pipeline.yaml", "gate:\n", f"# more passes\ngate:\n{BASELINE}")
     edit(shop / "students" / "one-layer.yaml", "epochs: 3", "epochs: 4")
@@ -94,7 +94,7 @@ def test_a_harmless_change_passes_against_the_baseline(history: History) -> None
     assert done.code == 0, done.log
     assert "+ distill/small" in done.log
     assert "+ teacher" not in done.log, "the cache has it"
-    verdict = json.loads((history.place / "compress-report-2" / "gate" / "verdict.json").read_text())
+    verdict = json.loads((history.place / "compress-report-pipeline.yaml-2" / "gate" / "verdict.json").read_text())
     assert verdict["baseline"]["name"] == "helpdesk"
     assert verdict["answer"] == "pass"
 
@@ -109,7 +109,9 @@ def test_a_harmful_change_fails(history: History) -> None:
     errors = [line for line in done.log.splitlines() if line.startswith("::error ")]
     assert any(",title=Gate failed%3A accuracy.max_drop of small" in line for line in errors)
     assert all(line.startswith("::error file=pipeline.yaml,line=") for line in errors)
-    failures = XML.parse(history.place / "compress-report-3" / "gate" / "junit.xml").getroot().iter("failure")
+    failures = (
+        XML.parse(history.place / "compress-report-pipeline.yaml-3" / "gate" / "junit.xml").getroot().iter("failure")
+    )
     assert len(list(failures)) == len(errors)
     assert "✗ Fail." in done.summary
 
@@ -153,7 +155,7 @@ def test_the_comment_is_found_among_others(history: History) -> None:
 
 
 def test_another_base_is_not_comparable_and_says_so(history: History, tmp_path: Path) -> None:
-    report = history.place / "compress-report-2" / "report" / "report.json"
+    report = history.place / "compress-report-pipeline.yaml-2" / "report" / "report.json"
     other = record.load(report)
     data = other.data.model_copy(update={"test": other.data.test.model_copy(update={"sha256": "other rows"})})
     record.save(other.model_copy(update={"data": data}), tmp_path / "other.json")

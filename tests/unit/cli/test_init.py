@@ -34,6 +34,19 @@ def test_a_project_that_is_there_gets_it_alone(tmp_path: Path, capsys: pytest.Ca
     assert sorted(path.name for path in tmp_path.iterdir()) == [".github", "pipeline.yaml"]
 
 
+def test_what_would_do_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for unused in (("--force",), INSTALL):
+        exit_code, _, err = run(capsys, "init", tmp_path / "new", *unused)
+        assert exit_code == 2
+        assert "say which, --ci github or --ci gitlab" in err
+        assert not (tmp_path / "new").exists()
+    (tmp_path / "pipeline.yaml").write_text("name: mine\n")
+    exit_code, _, err = run(capsys, "init", tmp_path, "--ci", "github", *INSTALL, "--text", "said")
+    assert exit_code == 2
+    assert "give --ci alone" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["pipeline.yaml"]
+
+
 def test_what_is_there_is_replaced_by_force_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".gitlab-ci.yml").write_text("mine\n")
     exit_code, _, err = run(capsys, "init", tmp_path, "--ci", "gitlab", *INSTALL)

@@ -55,6 +55,7 @@ def test_what_was_installed_from_a_repository_is_installed_from_there(
         None,
         {"url": "file:///home/me/compress", "dir_info": {}},
         {"url": "file:///tmp/compress.whl", "archive_info": {}},
+        {"url": "file:///home/me/compress", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}},
     ],
 )
 def test_elsewhere_it_must_be_said(
