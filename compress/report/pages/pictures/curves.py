@@ -11,9 +11,9 @@ from compress.report.record import Record, Stage
 
 
 def curves(record: Record, *, width: int = 760) -> str:
-    """Validation metric and training loss over the epochs of every stage that trained. "" if none did.
+    """Validation accuracy and training loss over the epochs of every stage that trained. "" if none did.
 
-    The metric's scale is common to all stages, the loss's is each stage's own. Units: px of width
+    The accuracy's scale is common to all stages, the loss's is each stage's own. Units: px of width
     """
     trained = [stage for stage in record.stages if stage.history]
     if not trained:
@@ -22,8 +22,7 @@ def curves(record: Record, *, width: int = 760) -> str:
     columns = math.ceil(len(trained) / math.ceil(len(trained) / most))
     inner = (width - 10) // columns - 58
     seen = [point.validation for stage in trained for point in stage.history if point.validation is not None]
-    share = words.score(record.task.metric, 0.5).endswith("%")
-    form = (".1%" if max(seen, default=1) - min(seen, default=0) < 0.03 else ".0%") if share else ".2f"
+    form = ".1%" if max(seen, default=1) - min(seen, default=0) < 0.03 else ".0%"
     blocks = []
     for stage in trained:
         parts = [_curve(stage, "loss", "training loss", altair.Axis(tickCount=4, format="~g", title=None), inner, None)]
@@ -31,8 +30,7 @@ def curves(record: Record, *, width: int = 760) -> str:
             pad = max(0.06 * (max(seen) - min(seen)), 0.002)
             axis = altair.Axis(tickCount=4, format=form, title=None)
             domain = [min(seen) - pad, max(seen) + pad]
-            name = f"validation {words.metric(record.task.metric)}"
-            parts.insert(0, _curve(stage, "validation", name, axis, inner, domain))
+            parts.insert(0, _curve(stage, "validation", "validation accuracy", axis, inner, domain))
         blocks.append(
             altair.vconcat(*parts, spacing=10).properties(
                 title=altair.TitleParams(words.printable(stage.name), limit=inner + 40)

@@ -74,4 +74,4 @@ def _kind(record: Record, told: Sequence[tuple[str, tuple[Answer, ...]]]) -> str
     if students == {True}:
         return won
     teacher = {answer.right for model, answers in told if model not in record.students for answer in answers}
-    return lost if teacher == {True} else wrong
+    return lost if True in teacher else wrong

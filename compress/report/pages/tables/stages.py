@@ -1,7 +1,6 @@
 """The steps of the run."""
 
 from compress import units
-from compress.report import words
 from compress.report.pages.tables.table import NONE, Column, Table
 from compress.report.record import Record
 
@@ -26,7 +25,7 @@ def table(record: Record) -> Table:
                 units.duration(stage.seconds),
                 f"{last.epoch:g}" if last else NONE,
                 f"{last.loss:.4g}" if last else NONE,
-                NONE if watched is None else words.score(record.task.metric, watched),
+                NONE if watched is None else units.percent(watched),
                 "; ".join(stage.notes),
             )
         )

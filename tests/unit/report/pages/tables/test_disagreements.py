@@ -32,6 +32,7 @@ def test_who_is_right_tells_the_kind():
     assert kind(["music"] * 2 + ["news"] * 7 + ["music"]) == PARTED
     assert kind(["alarm"] * 2 + ["news"] * 8) == WRONG
     assert kind(["alarm"] * 2 + ["music"] * 8) == WON
+    assert kind(["music", "alarm", *["news"] * 8]) == LOST, "an export of the teacher's that errs too changes nothing"
 
 
 def test_answers_are_told_once_with_the_exports_that_give_them():
