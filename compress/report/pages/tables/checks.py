@@ -20,7 +20,7 @@ def _signed(value: float) -> str:
 
 
 _SEEN: dict[str, tuple[str, Callable[[float], str], str]] = {
-    "accuracy.keep": ("accuracy kept", units.percent, "≥"),
+    "accuracy.keep": ("kept", units.percent, "≥"),
     "fidelity.agreement": ("answers as the teacher", units.percent, "≥"),
     "fidelity.kl": ("divergence (nats)", "{:.3g}".format, "≤"),
     "calibration.ece": ("calibration error", units.percent, "≤"),
@@ -51,6 +51,7 @@ def table(record: Record, verdict: Verdict) -> Table:
     columns = [Column("model"), Column("export")]
     for name in names:
         word, written, sign = _kind(name)
+        word = f"{words.metric(record.task.metric)} kept" if name == "accuracy.keep" else word
         limit = asked[name]
         columns.append(Column(word if limit is None else f"{word} {sign} {written(limit).lstrip('+')}", numeric=True))
     rows = []

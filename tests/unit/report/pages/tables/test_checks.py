@@ -24,6 +24,12 @@ def test_each_thing_asked_is_a_column_with_its_limit():
     assert [row[4] for row in table.rows][-2:] == ["8.83 MB ✗", "4.56 MB ✓"]
 
 
+def test_what_is_kept_is_called_by_the_metric_that_is_judged():
+    report = REPORT.model_copy(update={"task": REPORT.task.model_copy(update={"metric": "f1_macro"})})
+    table = checks.table(report, judge(report, Gate(accuracy=AccuracyGate(keep=0.9))))
+    assert table.columns[2].text == "macro F1 kept ≥ 90.00 %"
+
+
 def test_a_comparison_with_a_baseline_has_its_columns():
     table = checks.table(REPORT, judge(REPORT, Gate(), REPORT))
     assert [column.text for column in table.columns][2:] == [
