@@ -12,7 +12,7 @@ from compress.report.gate.latency import clock, shape
 from compress.report.gate.outcomes import outcomes
 from compress.report.gate.verdict import Verdict
 from compress.report.pages.tables import origin
-from compress.report.pages.tables.checks import MARKS, WORDS
+from compress.report.pages.tables.checks import MARKS, WORDS, worst_last
 from compress.report.pages.tables.table import NONE, Column, Table, export
 from compress.report.record import Record
 from compress.report.variant import Variant
@@ -196,7 +196,7 @@ def _same_rows(record: Record, other: Record) -> bool:
 def _checks(runs: Sequence[Run]) -> Section:
     """The checks that one run passes and another does not."""
     answers = [
-        {(check.student, check.variant, check.name): check.answer for check in run.verdict.checks} for run in runs
+        {(check.student, check.variant, check.name): check.answer for check in worst_last(run.verdict)} for run in runs
     ]
     rows = []
     for key in dict.fromkeys(key for found in answers for key in found):

@@ -45,20 +45,23 @@ def _kind(name: str) -> tuple[str, Callable[[float], str], str]:
 
 
 def table(record: Record, verdict: Verdict) -> Table:
-    """A row for each judged variant, a column for each thing asked, with its limit; empty without such checks."""
-    asked = {check.name: check.limit for check in verdict.checks if check.limit is not None}
-    names = sorted(asked, key=lambda name: list(_SEEN).index(name) if name in _SEEN else len(_SEEN))
+    """A row for each judged variant, a column for each thing asked, with its limit; empty without such checks.
+
+    Of several checks with one name and limit (two slicings by length) the worst is shown.
+    """
+    checks = worst_last(verdict)
+    asked = {(check.name, check.limit): check.limit for check in verdict.checks if check.limit is not None}
+    keys = sorted(asked, key=lambda key: list(_SEEN).index(key[0]) if key[0] in _SEEN else len(_SEEN))
     columns = [Column("model"), Column("export")]
-    for name in names:
-        word, written, sign = _kind(name)
-        word = f"{words.metric(record.task.metric)} kept" if name == "accuracy.keep" else word
-        limit = asked[name]
-        columns.append(Column(word if limit is None else f"{word} {sign} {written(limit).lstrip('+')}", numeric=True))
+    for key in keys:
+        word, written, sign = _kind(key[0])
+        word = f"{words.metric(record.task.metric)} kept" if key[0] == "accuracy.keep" else word
+        columns.append(Column(f"{word} {sign} {written(asked[key]).lstrip('+')}", numeric=True))
     rows = []
     for variant in record.variants:
-        found = {check.name: check for check in verdict.checks if _about(check, variant)}
+        found = {(check.name, check.limit): check for check in checks if _about(check, variant)}
         if found:
-            rows.append((variant.model, export(variant), *(_answer(found.get(name)) for name in names)))
+            rows.append((variant.model, export(variant), *(_answer(found.get(key)) for key in keys)))
     return Table(tuple(columns), tuple(rows), keys=2)
 
 
@@ -76,3 +79,8 @@ def _answer(check: Check | None) -> str:
 def troubles(verdict: Verdict) -> list[Check]:
     """The checks that do not pass, failures first."""
     return [check for answer in ("fail", "not comparable") for check in verdict.checks if check.answer == answer]
+
+
+def worst_last(verdict: Verdict) -> list[Check]:
+    """All checks, so that where one name stands for several the worst answer is the last."""
+    return sorted(verdict.checks, key=lambda check: ("pass", "not comparable", "fail").index(check.answer))

@@ -54,3 +54,10 @@ def test_fidelity_calibration_and_slices_have_their_columns():
         "worst loss by label, points ≤ 60.00",
     ]
     assert all(cell.endswith("✓") for row in table.rows for cell in row[2:])
+
+
+def test_two_slicings_by_one_thing_hide_nothing_of_each_other():
+    strict = SliceGate(by="length", max_drop=0.01, edges=(5,))
+    for slices in ((strict, SliceGate(by="length", max_drop=0.2)), (strict, strict.model_copy(update={"edges": (1,)}))):
+        told = [checks.table(REPORT, judge(REPORT, Gate(slices=given))) for given in (slices, slices[::-1])]
+        assert all(any(cell.endswith("✗") for cell in table.rows[-1]) for table in told)
