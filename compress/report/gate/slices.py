@@ -12,7 +12,7 @@ from compress.report.gate.judged import absent, judged
 from compress.report.packing import unpack
 from compress.report.record import Record
 from compress.report.variant import Variant
-from compress.statistics.evidence import NOTHING, Answer, Evidence, Limit
+from compress.statistics.evidence import NOTHING, Answer, Limit
 from compress.statistics.holm import holm
 from compress.statistics.paired import Cells
 from compress.statistics.rows_needed import rows_needed
@@ -91,24 +91,29 @@ def checks(
 class _Found(NamedTuple):
     whose: str
     part: Slice
-    evidence: Evidence
+    alone: Answer
+    """Were it the only slice."""
     answer: Answer
 
 
 def _judged(
     gate: settings.SliceGate, variant: Variant, slices: Sequence[tuple[str, Slice]], confidence: float
 ) -> Iterator[Check | str]:
-    """Fails if any slice is shown to have lost too much; passes if all that are large enough are shown not to."""
+    """Fails if any slice is shown to have lost too much; passes if all that are large enough are shown not to.
+
+    Of slices too small for that, none may seem to have lost too much either, as by a test of it alone: a class of few rows that
+    collapsed is not green among many slices.
+    """
     limit, least = Limit(drop=gate.max_drop), rows_to_pass(gate.max_drop, confidence)
     tests = [part.cells.test(limit) for _, part in slices]
     raised = holm([test.lost for test in tests])
-    found = []
-    for (whose, part), test, lost in zip(slices, tests, raised, strict=True):
-        evidence = test._replace(lost=lost)
-        found.append(_Found(whose, part, evidence, evidence.answer(confidence)))
+    found = [
+        _Found(whose, part, test.answer(confidence), test._replace(lost=lost).answer(confidence))
+        for (whose, part), test, lost in zip(slices, tests, raised, strict=True)
+    ]
     small = [one for one in found if one.part.cells.rows < least]
     failed = [one for one in found if one.answer == "fail"]
-    unsure = [one for one in found if one.answer == "not comparable" and one not in small]
+    unsure = [one for one in found if one.answer == "not comparable" and (one not in small or one.alone == "fail")]
     answer: Answer = "fail" if failed else "not comparable" if unsure or len(small) == len(found) else "pass"
     told = sorted(failed or unsure or found, key=lambda one: one.part.cells.difference)
     allowed = f"{100 * gate.max_drop:.4g} points allowed"

@@ -79,6 +79,18 @@ def test_a_small_slice_is_judged_only_where_it_fails():
     assert check(answered(range(ROWS - 12, ROWS), report), by="source")[0].answer == "fail"
 
 
+def test_a_small_slice_that_collapsed_is_never_green_among_many():
+    """All 6 rows lost: shown by a test of them alone, not by one of 25 slices."""
+    values = (*(f"part {number}" for number in range(24)), "rare")
+    rows = pack(24 if row >= ROWS - 6 else row % 24 for row in range(ROWS))
+    report = BASE.model_copy(update={"columns": {"source": Column(values=values, rows=rows)}})
+    assert check(answered([], report), by="source")[0].answer == "pass"
+    assert check(answered([ROWS - 1], report), by="source")[0].answer == "pass"
+    seen, _ = check(answered(range(ROWS - 6, ROWS), report), by="source")
+    assert seen.answer == "not comparable"
+    assert "too few rows to tell in 1 slice whether the 10 points allowed are kept: rare −100.00" in seen.sentence
+
+
 def test_without_a_slice_that_is_large_enough_nothing_can_be_told():
     few = sample.record(rows=40)
     seen, _ = check(answered([], few))
