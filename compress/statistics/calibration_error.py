@@ -19,9 +19,10 @@ def calibration_error(logits: NDArray[np.floating], labels: NDArray[np.integer],
     Rows are parted by that probability into 15 bins of equal width, (0, 1/15] … (14/15, 1]; of each bin the gap of mean
     confidence and accuracy counts by its share of the rows. The number is that of the given rows, to compare with others'. Few
     rows make it too large: chance leaves a gap in every bin. Of the 95 % interval, the low end therefore takes off as much as the
-    bins of rows drawn anew move in all, so that a model that fits seldom lies above zero (or, if that leaves more, off the gap of
-    all rows as much as that moves). The high end is the pivotal one; it is never below the number, nor below what the accuracy
-    that so many right answers leave open comes to, though all are right.
+    bins move in all, in rows drawn anew or in right answers drawn by their confidences, whichever is more, so that a model that
+    fits seldom lies above zero; or it takes off the gap of all rows as much as that moves, where this leaves more. The high end
+    is the pivotal one; it is never below the number, nor below what the accuracy that so many right answers leave open comes to,
+    though all are right.
 
     Shapes: logits (n, classes), labels (n,) class numbers -> a number with its interval
     Units:  share, from 0 to 1
@@ -39,15 +40,17 @@ def calibration_error(logits: NDArray[np.floating], labels: NDArray[np.integer],
     bins = np.searchsorted(np.linspace(0, 1, BINS + 1), confidence) - 1
     generator, count = np.random.default_rng(seed), len(gaps)
     sums = np.bincount(bins, gaps, BINS)
-    moved = np.empty((_DRAWS, BINS))
+    moved, chance = np.empty((_DRAWS, BINS)), np.empty((_DRAWS, BINS))
     for draw in range(_DRAWS):
         rows = generator.integers(0, count, count)
         moved[draw] = np.bincount(bins[rows], gaps[rows], BINS) - sums
+        chance[draw] = np.bincount(bins, confidence - (generator.random(count) < confidence), BINS)
     value = float(np.abs(sums).sum()) / count
-    low = max(value - _most(moved, count), abs(float(sums.sum())) / count - _most(moved.sum(1, keepdims=True), count))
+    apart = value - max(_most(moved, count), _most(chance, count))
+    whole = abs(float(sums.sum())) / count - max(_most(of.sum(1, keepdims=True), count) for of in (moved, chance))
     high = 2 * value - float(np.quantile(np.abs(sums + moved).sum(1), 0.025)) / count
     least = max(abs(float(confidence.mean()) - end) for end in share_interval(int(right.sum()), count))
-    return Estimate(value, max(low, 0.0), min(max(high, value, least), 1.0))
+    return Estimate(value, max(apart, whole, 0.0), min(max(high, value, least), 1.0))
 
 
 def _most(moved: NDArray[np.float64], count: int) -> float:

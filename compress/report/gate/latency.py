@@ -123,7 +123,7 @@ def clock(record: Record, gate: settings.LatencyGate, baseline: Record) -> str:
 def _sure(check: Check) -> Iterator[Check | str]:
     """The check with its sentence ended: what would tell, where the rounds are too few."""
     unsure = check.answer == "not comparable"
-    end = ": the rounds are too few to tell, raise `measure.rounds`." if unsure else "."
+    end = ". The rounds are too few to tell, raise `measure.rounds`." if unsure else "."
     yield replace(check, sentence=check.sentence + end)
     if check.low == check.high:
         yield "Latency is judged as measured, without the noise of its rounds, where a report has no intervals."

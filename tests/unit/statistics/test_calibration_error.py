@@ -90,6 +90,7 @@ def test_few_rows_that_are_all_right_prove_no_fit() -> None:
     found = calibration_error(logits(numpy.full(40, 0.99)), numpy.zeros(40, int), seed=0)
     assert found.value == pytest.approx(0.01)
     assert found.high == pytest.approx(0.99 - 0.025 ** (1 / 40))
+    assert found.low == 0  # a model that is right in 99 of 100 rows is right in 40 of 40 twice in three times
     many = calibration_error(logits(numpy.full(4000, 0.99)), numpy.zeros(4000, int), seed=0)
     assert many.high < 0.011
 

@@ -47,7 +47,7 @@ def test_of_few_calls_none_may_be_among_the_slowest_twentieth():
     seen, _ = check(few, "latency.p95_ms", p95_ms=0.3)
     assert (seen.answer, seen.sentence[-65:]) == (
         "not comparable",
-        "0.300 ms: the rounds are too few to tell, raise `measure.rounds`.",
+        "0.300 ms. The rounds are too few to tell, raise `measure.rounds`.",
     )
     assert check(timed(few, samples=59), "latency.p95_ms", p95_ms=0.3)[0].answer == "pass"
     assert check(few, "latency.p95_ms", p95_ms=0.1)[0].answer == "fail"
