@@ -1,6 +1,7 @@
 """Is enough of the accuracy left in every part of the rows, so that the average hides no loss?"""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import ceil
 from statistics import NormalDist
 from typing import NamedTuple
@@ -163,10 +164,10 @@ def _by_length(lengths: Sequence[int], edges: Sequence[int] | None) -> Parting:
             if ordered
             else ()
         )
-    starts = [0, *edges]
-    names = [f"from {start} tokens" for start in starts]
-    for place, after in enumerate(edges):
-        names[place] = f"{starts[place]} to {after - 1} tokens" if place else f"up to {after - 1} tokens"
+    names = [f"up to {edges[0] - 1} tokens"] if edges else []
+    for start, after in pairwise(edges):
+        names.append(f"{start} to {after - 1} tokens" if start < after - 1 else words.plural(start, "token", "tokens"))
+    names.append(f"from {edges[-1] if edges else 0} tokens")
     return Parting(tuple(names), [sum(length >= edge for edge in edges) for length in lengths])
 
 

@@ -115,10 +115,11 @@ def test_lengths_are_parted_at_edges_or_into_four():
     parts = slices.parting(report, "length", (8, 20))
     assert parts.names == ("up to 7 tokens", "8 to 19 tokens", "from 20 tokens")
     assert [parts.places.count(place) for place in range(3)] == [100, 240, 460]
+    assert slices.parting(report, "length", (8, 9, 20)).names[1:3] == ("8 tokens", "9 to 19 tokens")
     four = slices.parting(report, "length")
     assert [four.places.count(place) for place in range(4)] == [200] * 4
     same = slices.parting(BASE.model_copy(update={"lengths": pack([7] * ROWS)}), "length")
-    assert set(same.places) == {0}
+    assert (same.names, set(same.places)) == (("from 0 tokens",), {0})
     assert slices.slicings(report) == ("label", "length")
     assert check(answered([], report), by="length")[0].answer == "pass"
 
