@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -20,6 +21,7 @@ DESCRIPTION = "export.json"
 PREPROCESS = "preprocess.json"
 """Beside it, the file that says how texts become inputs; see `Target.predict`."""
 
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _JSON_LIMIT_BYTES = 200_000_000
 """The largest JSON that the program makes or takes, tokenizers and reports, is a tenth of it."""
 
@@ -130,11 +132,17 @@ def read_json(path: Path) -> Any:
     """
     try:
         with opened(path, _JSON_LIMIT_BYTES) as stream:
-            return json.loads(stream.read().decode("utf-8-sig"))
+            text = stream.read().decode("utf-8-sig")
+        value = json.loads(text)
+        if _HALF_PAIR.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}.") from error
+    except UnicodeEncodeError as error:  # no text could be made of it again
+        raise InputError(f"{path}: holds half of a surrogate pair (\\ud800 … \\udfff).") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON that can be read: {error}.") from error
     except OSError as error:

@@ -27,6 +27,9 @@ _CROWD = 100
 _SHOWN = 200
 """Mistakes that are told of one pipeline; after more nothing else of it is checked, which would take minutes."""
 _TEACHER_KEYS = ("model", "train")
+_OUTSIDE = (
+    "`{}` leads out of the project. Put the model into it, or name the folder in the pipeline: it wins over the card's."
+)
 _SHAPE_KEYS = ("architecture", "start", "start_layers")
 _STUDENT_KEYS = tuple(StudentMaking.model_fields)
 _WHOLE: tuple[KeyPath, ...] = (
@@ -290,10 +293,20 @@ def _fill_in(draft: Draft) -> tuple[str, ...]:
         else:
             draft.cards[path] = card
         kept = {key: card.value[key] for key in keys if key in card.value}
+        own = _get(draft.document.value, (*path, "model"))
+        if own is None and _leads_out(kept.get("model"), file.parent, draft.root):
+            place = card.where(("model", "folder"))
+            draft.faults.append(((*path, "use"), Problem(place, _OUTSIDE.format(kept["model"]["folder"]))))
         _rebase(kept.get("model"), file.parent, draft.root)
         below = source.prefixed(Document(kept, {place: at for place, at in card.places.items() if place}), path)
         draft.document = source.merge(below, draft.document, [(*path, *whole) for whole in _WHOLE])
     return tuple(faulty)
+
+
+def _leads_out(model: Any, card_folder: Path, root: Path) -> bool:
+    """Whether a card, which may come from elsewhere, names a folder that is not the project's."""
+    folder = model.get("folder") if isinstance(model, dict) else None
+    return isinstance(folder, str) and not (card_folder / folder).resolve().is_relative_to(root.resolve())
 
 
 def _rebase(model: Any, card_folder: Path, root: Path) -> None:

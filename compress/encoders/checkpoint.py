@@ -38,6 +38,12 @@ from compress.encoders.surgery import Attention, entry, shaped
 from compress.encoders.widths import Pruned, embedding_width, head_size, pruned_of, shape_of
 from compress.errors import InputError, UnknownName
 
+_MISFITS = (
+    *(OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError),
+    safetensors.SafetensorError,
+)
+"""How transformers and the classes of its models meet values of a config that they can do nothing with."""
+
 _NEW = 20_000_000
 """Parameters that a checkpoint may lack: heads, poolers."""
 
@@ -187,7 +193,8 @@ def _check_size(config: PreTrainedConfig, folder: Path) -> None:
 
 def _class_of(config: PreTrainedConfig, folder: Path) -> type[PreTrainedModel]:
     """The transformers class that the config names."""
-    name = (config.architectures or ["none"])[0]
+    names = config.architectures
+    name = names[0] if isinstance(names, list) and names else "none"
     found = getattr(transformers, str(name), None)
     if isinstance(found, type) and issubclass(found, PreTrainedModel) and found.config_class is type(config):
         return found
@@ -211,8 +218,10 @@ def _pretrained(
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
-    except (OSError, RuntimeError, ValueError, safetensors.SafetensorError) as error:
-        raise InputError(f"{folder}: its weights cannot be read: {_first_line(error)}") from error
+    except _MISFITS as error:
+        raise InputError(
+            f"{folder}: its weights cannot be read, or are not of its config.json: {_first_line(error)}"
+        ) from error
     return model.eval(), info
 
 
@@ -228,12 +237,12 @@ def _unread(model: PreTrainedModel, info: dict[str, Any]) -> set[str]:
 def _load_pruned(
     kind: type[PreTrainedModel], config: PreTrainedConfig, pruned: Pruned, weights: Path, attention: Attention
 ) -> PreTrainedModel:
-    with _quiet():
-        model = shaped(kind, config, pruned, attention)
     try:
+        with _quiet():
+            model = shaped(kind, config, pruned, attention)
         state = load_file(weights)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{weights}: cannot be read: {_first_line(error)}") from error
+    except _MISFITS as error:
+        raise InputError(f"{weights}: cannot be read, or is not of its config.json: {_first_line(error)}") from error
     start = f"{modeling_compress.PREFIX}."
     state = {name.removeprefix(start): value for name, value in state.items()}
     wanted = model.state_dict()

@@ -112,5 +112,10 @@ def test_json_of_any_depth_and_size_is_told(tmp_path: Path) -> None:
         stream.truncate(10**9)
     with pytest.raises(InputError, match=r"x\.json: cannot be read: Is larger than 200 MB\."):
         read_json(path)
+    path.write_text(r'{"a": "\ud800"}')
+    with pytest.raises(InputError, match=r"x\.json: holds half of a surrogate pair"):
+        read_json(path)
+    path.write_text(r'{"a": "\ud83d\ude00"}')
+    assert read_json(path) == {"a": "😀"}
     path.write_bytes(b"\xef\xbb\xbf{}")
     assert read_json(path) == {}

@@ -68,8 +68,7 @@ def test_a_model_in_the_file_replaces_the_one_of_the_card(tmp_path: Path) -> Non
     assert loaded.settings.teacher.model.folder == "my/model"
 
 
-def test_a_project_card_wins_and_its_folder_is_relative_to_it(tmp_path: Path) -> None:
-    card = """\
+OURS = """\
 name: bert-base
 title: ours
 source: ours
@@ -79,8 +78,22 @@ family: bert
 model: {folder: ../weights}
 architecture: {layers: 1}
 """
-    written(tmp_path, card, "teachers/bert-base.yaml")
+
+
+def test_a_project_card_wins_and_its_folder_is_relative_to_it(tmp_path: Path) -> None:
+    written(tmp_path, OURS, "teachers/bert-base.yaml")
     assert load(written(tmp_path)).settings.teacher.model.folder == "weights"
+
+
+@pytest.mark.parametrize("folder", ["../../weights", "/weights", "out/weights"])
+def test_a_card_names_no_folder_outside_of_its_project(tmp_path: Path, folder: str) -> None:
+    card = written(tmp_path, OURS.replace("../weights", folder), "teachers/bert-base.yaml")
+    (tmp_path / "teachers" / "out").symlink_to("/")
+    assert problems(written(tmp_path)) == [
+        f"{card}:7: model.folder: `{folder}` leads out of the project. Put the model into it, or name the folder in the "
+        "pipeline: it wins over the card's."
+    ]
+    assert load(written(tmp_path), ["teacher.model={folder: /weights}"]).settings.teacher.model.folder == "/weights"
 
 
 def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
