@@ -30,10 +30,10 @@ from compress.encoders import checkpoint
 from compress.encoders.initialize import first_weights
 from compress.encoders.widths import configured, shape_of
 from compress.stages.material import tokenizer_of
+from compress.training import predictions
 from compress.training.grouping import LengthGroups
 from compress.training.history import Session
 from compress.training.objective import Distillation
-from compress.training.predictions import right
 from compress.training.trainer import train
 
 BATCH, RATE, TEMPERATURE = 32, 5e-5, 2.0
@@ -152,7 +152,7 @@ def main() -> None:
         for peer in PEERS:
             ratios = [mine / other for mine, other in zip(speeds["compress"], speeds[peer], strict=True)]
             student = checkpoint.load(folder / peer.replace(" ", "-"))
-            share = right(student, dev, device=torch.device("cpu"), precision="fp32") / len(dev)
+            share = predictions.judged(student, dev, device=torch.device("cpu"), precision="fp32").right / len(dev)
             print(
                 f"{peer:<28} {statistics.median(speeds[peer]):7.1f} rows/s   compress is {min(ratios):.2f} to "
                 f"{max(ratios):.2f}, median {statistics.median(ratios):.2f} times as fast   accuracy {share:.4f}"

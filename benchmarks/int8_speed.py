@@ -47,10 +47,10 @@ from compress.encoders.widths import Shape, shape_of
 from compress.errors import CompressError, UnknownName
 from compress.files import read_json
 from compress.registry import TARGETS
-from compress.report.gate.margin import Margin, between
 from compress.stages import export
 from compress.stages.context import Context
 from compress.stages.material import tokenizer_of
+from compress.statistics.paired import Cells, cells
 from compress.targets import Export, named
 
 ROOT = Path(__file__).parents[1]
@@ -90,8 +90,8 @@ class Figures(NamedTuple):
     """What was measured of a candidate."""
 
     accuracy: float
-    margin: Margin
-    """Of its accuracy and the checkpoint's."""
+    cells: Cells
+    """Its right answers beside the checkpoint's."""
     samples: Mapping[tuple[int, int], list[float]]
     """Milliseconds, by batch and sequence."""
 
@@ -295,7 +295,7 @@ def measured(
     return {
         name: Figures(
             float((own == rows.labels).mean()),
-            between(rows.labels.tolist(), own.tolist(), whole.tolist()),
+            cells(rows.labels.tolist(), own.tolist(), whole.tolist()),
             {shape: samples[shape][name] for shape in SHAPES},
         )
         for name, own in told.items()
@@ -330,7 +330,8 @@ def table(made: Mapping[str, Candidate | str], figures: Mapping[str, Figures], l
             continue
         own = figures[name]
         row = f"{name:<26}{candidate.size_bytes / 1e6:7.1f}{own.accuracy:10.2%}"
-        row += f"{100 * own.margin.difference:+9.2f} ± {100 * own.margin.half_width:.2f}"
+        low, high = own.cells.interval(0.975)
+        row += f"{100 * own.cells.difference:+9.2f} ± {50 * (high - low):.2f}"
         for shape in SHAPES:
             value, low, high = faster(figures, name, REFERENCE, shape)
             row += f"{np.median(own.samples[shape]):10.2f}{value:7.2f} ({low:.2f}-{high:.2f})"
@@ -344,7 +345,7 @@ def verdict(figures: Mapping[str, Figures]) -> None:
     for other in (name for name in theirs if "onnxruntime-int8" in own and PEERS[name] != "nncf"):
         ratios = [faster(figures, "onnxruntime-int8", other, shape) for shape in SHAPES]
         listed = ", ".join(f"{value:.2f} ({low:.2f}-{high:.2f})" for value, low, high in ratios)
-        lost = figures["onnxruntime-int8"].margin.difference - figures[other].margin.difference
+        lost = figures["onnxruntime-int8"].cells.difference - figures[other].cells.difference
         print(f"onnxruntime-int8 beside {other}: {listed} times as fast, {100 * lost:+.2f} points")
     for shape in SHAPES if own and theirs else ():
         mine, other = (min(names, key=lambda name: np.median(figures[name].samples[shape])) for names in (own, theirs))

@@ -20,7 +20,7 @@ from compress.encoders import checkpoint
 from compress.stages import distill
 from compress.stages.context import Context
 from compress.stages.material import encoded, tokenizer_of
-from compress.training.predictions import right
+from compress.training import predictions
 
 ROOT = Path(__file__).parents[1]
 MAPPING = (0, 2, 3, 5)
@@ -44,7 +44,7 @@ def shares(folder: Path, tasks: list[settings.Task]) -> str:
     found = []
     for task in tasks:
         rows = encoded("validation", task, Path("/"), tokenizer, model, "the student")
-        count = right(model, rows, device=torch.device("cpu"), precision="fp32")
+        count = predictions.judged(model, rows, device=torch.device("cpu"), precision="fp32").right
         found.append(f"{count / len(rows):.2%} of {len(rows):,}")
     return " / ".join(found)
 

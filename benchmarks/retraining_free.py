@@ -31,7 +31,7 @@ from compress.encoders.widths import Shape, shape_of
 from compress.stages import prune
 from compress.stages.context import Context
 from compress.stages.material import encoded, tokenizer_of
-from compress.training.predictions import right
+from compress.training import predictions
 
 SEQUENCE, BATCH = 32, 32
 OURS = {"compress": True, "compress, no refit": False}
@@ -98,7 +98,10 @@ def ours(arguments: argparse.Namespace, share: float, judged: Sequence[Encoded],
 
 def accuracies(model: Any, judged: Sequence[Encoded]) -> list[float]:
     """Share of the rows of each file that get their own label, in fp32."""
-    return [right(model, rows, device=torch.device("cpu"), precision="fp32") / len(rows) for rows in judged]
+    return [
+        predictions.judged(model, rows, device=torch.device("cpu"), precision="fp32").right / len(rows)
+        for rows in judged
+    ]
 
 
 def turn(arguments: argparse.Namespace, told: dict[str, Any], folder: Path) -> dict[str, Any] | str:

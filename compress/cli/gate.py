@@ -75,13 +75,14 @@ def gate(
 
 
 def _print(judged: "Verdict", github: bool) -> None:
-    """A line for each check, and the answer. GitHub is told not to read commands in them: names come from the data."""
+    """A line for each check and note, and the answer. GitHub is told not to read commands in them: names come from the data."""
     import secrets
 
     from compress.units import printable
 
     token = secrets.token_hex(16)
-    lines = [*(f"{check.answer}: {check.sentence}" for check in judged.checks), judged.headline]
+    lines = [f"{check.answer}: {check.sentence}" for check in judged.checks]
+    lines += [*(f"note: {note}" for note in judged.notes), judged.headline]
     fence = ([f"::stop-commands::{token}"], [f"::{token}::"]) if github else ([], [])
     for line in [*fence[0], *(" ".join(line.splitlines()) for line in lines), *fence[1]]:
         typer.echo(printable(line))

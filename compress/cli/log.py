@@ -31,7 +31,7 @@ def verdict(judged: "Verdict", report: Path) -> int:
     """Write what a gate says; gives its exit code."""
     checks = [{"answer": check.answer, "sentence": check.sentence} for check in judged.checks]
     told = {"verdict": judged.answer, "sentence": judged.headline, "checks": checks, "report": str(report)}
-    emit("verdict", **told, exit_code=judged.exit_code)
+    emit("verdict", **told, notes=judged.notes, exit_code=judged.exit_code)
     return judged.exit_code
 
 

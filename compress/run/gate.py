@@ -1,6 +1,7 @@
 """What the gate asks for fits what is built and measured, and can be shown."""
 
 from collections.abc import Iterator
+from math import ceil
 
 from compress import registry
 from compress.config.pipeline import Draft, Loaded
@@ -14,9 +15,11 @@ from compress.config.settings import (
     SizeGate,
     SliceGate,
 )
+from compress.config.settings.export import CALLS
 from compress.config.source import KeyPath
 from compress.errors import InputError, Problem, unknown
 from compress.report import record
+from compress.report.gate.latency import P95_CALLS
 from compress.run import exports
 
 _NEVER = "which no number of rows shows of a model that is just as good: the answer will be `not comparable` unless it is better. "
@@ -105,7 +108,7 @@ def _measured(draft: Draft, latency: LatencyGate, slices: dict[KeyPath, SliceGat
 
 
 def notes(loaded: Loaded) -> Iterator[str]:
-    """Limits that no number of rows can show to hold."""
+    """Limits that no number of rows, or not so few rounds, can show to hold."""
     gate = loaded.settings.gate
     if gate.accuracy.confidence > 0.5:
         taken = "or `gate.accuracy.confidence: 0.5`, which takes the numbers as they are."
@@ -113,5 +116,11 @@ def notes(loaded: Loaded) -> Iterator[str]:
             yield f"Note: gate.accuracy.keep: 1 leaves nothing to lose, {_NEVER}Give less, {taken}"
         if gate.accuracy.max_drop == 0:
             yield f"Note: gate.accuracy.max_drop: 0 leaves nothing to lose, {_NEVER}Give more, {taken}"
+    rounds, least = loaded.settings.measure.rounds, ceil(P95_CALLS / CALLS)
+    if gate.latency.p95_ms is not None and rounds < least:
+        yield (
+            f"Note: gate.latency.p95_ms: {rounds} rounds cannot show that a 95th percentile holds, the answer will be "
+            f"`not comparable` or `fail`. Give measure.rounds: {least} or more."
+        )
     if gate.fidelity.agreement == 1:
         yield "Note: gate.fidelity.agreement: 1 can never be shown to hold on a sample of rows. Give less."

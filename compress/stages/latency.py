@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from compress.bench import timer
 from compress.config import settings
+from compress.config.settings.export import CALLS
 from compress.data.batches import Encoded, feeds
 from compress.stages.candidate import Candidate
 from compress.stages.progress import Progress
 
 _SAME_ROWS = 200
-_REPEAT = 2
 
 Feed = Mapping[str, NDArray[np.int64]]
 
@@ -54,8 +54,8 @@ def latency(
             made = {model: shaped(rows, batch, sequence, seed) for model, rows in read.items()}
             calls = {str(index): partial(session, made[models[index]]) for index, session in enumerate(sessions)}
             notify = progress.within(f"timing at {batch} x {sequence}")
-            samples = timer.interleave(calls, rounds=asked.rounds, seed=seed, repeat=_REPEAT, notify=notify)
-            for one, cell in zip(found, _cells(list(samples.values()), _REPEAT, seed, plain), strict=True):
+            samples = timer.interleave(calls, rounds=asked.rounds, seed=seed, repeat=CALLS, notify=notify)
+            for one, cell in zip(found, _cells(list(samples.values()), CALLS, seed, plain), strict=True):
                 one["latency"].append(_named(cell, batch, sequence))
             progress(f"timed at {batch} x {sequence}")
         real = {model: _real(rows, seed) for model, rows in read.items()}

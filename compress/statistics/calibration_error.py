@@ -18,9 +18,11 @@ def calibration_error(logits: NDArray[np.floating], labels: NDArray[np.integer],
 
     Rows are parted by that probability into 15 bins of equal width, (0, 1/15] … (14/15, 1]; of each bin the gap of mean
     confidence and accuracy counts by its share of the rows. The number is that of the given rows, to compare with others'. Few
-    rows make it too large, and rows drawn anew from them larger still by as much: the 95 % interval is therefore the pivotal
-    one, which takes that off. It never ends below the number, nor below what the accuracy that so many right answers leave open
-    comes to, though all are right.
+    rows make it too large: chance leaves a gap in every bin. Of the 95 % interval, the low end therefore takes off as much as the
+    bins move in all, in rows drawn anew or in right answers drawn by their confidences, whichever is more, so that a model that
+    fits seldom lies above zero; or it takes off the gap of all rows as much as that moves, where this leaves more. The high end
+    is the pivotal one; it is never below the number, nor below what the accuracy that so many right answers leave open comes to,
+    though all are right.
 
     Shapes: logits (n, classes), labels (n,) class numbers -> a number with its interval
     Units:  share, from 0 to 1
@@ -36,16 +38,21 @@ def calibration_error(logits: NDArray[np.floating], labels: NDArray[np.integer],
     right = logits.argmax(-1) == labels
     gaps = confidence - right
     bins = np.searchsorted(np.linspace(0, 1, BINS + 1), confidence) - 1
-    value = _error(gaps, bins)
     generator, count = np.random.default_rng(seed), len(gaps)
-    drawn = np.empty(_DRAWS)
+    sums = np.bincount(bins, gaps, BINS)
+    moved, chance = np.empty((_DRAWS, BINS)), np.empty((_DRAWS, BINS))
     for draw in range(_DRAWS):
         rows = generator.integers(0, count, count)
-        drawn[draw] = _error(gaps[rows], bins[rows])
-    low, high = 2 * value - np.quantile(drawn, (0.975, 0.025))
+        moved[draw] = np.bincount(bins[rows], gaps[rows], BINS) - sums
+        chance[draw] = np.bincount(bins, confidence - (generator.random(count) < confidence), BINS)
+    value = float(np.abs(sums).sum()) / count
+    apart = value - max(_most(moved, count), _most(chance, count))
+    whole = abs(float(sums.sum())) / count - max(_most(of.sum(1, keepdims=True), count) for of in (moved, chance))
+    high = 2 * value - float(np.quantile(np.abs(sums + moved).sum(1), 0.025)) / count
     least = max(abs(float(confidence.mean()) - end) for end in share_interval(int(right.sum()), count))
-    return Estimate(value, max(float(low), 0.0), min(max(float(high), value, least), 1.0))
+    return Estimate(value, max(apart, whole, 0.0), min(max(high, value, least), 1.0))
 
 
-def _error(gaps: NDArray[np.float64], bins: NDArray[np.intp]) -> float:
-    return float(np.abs(np.bincount(bins, gaps, BINS)).sum()) / len(gaps)
+def _most(moved: NDArray[np.float64], count: int) -> float:
+    """How far sums of gaps move in all, a row, but in one of 40 draws: (draws, sums) -> a share"""
+    return float(np.quantile(np.abs(moved).sum(1), 0.975)) / count

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import copysign, prod, sqrt
+from math import copysign, inf, prod, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -87,6 +87,8 @@ def score(rows: Cells, limit: Limit) -> float:
             equivalence via non-unity relative risk for matched-pair design
     """
     mean = _mean(rows, limit)
+    if mean > 0 and min(weight for _, weight in _groups(rows, limit)) > -_LEAST:
+        return inf  # no answers whatever lie below the limit
     error = sqrt(spread(rows, limit) / rows.rows)
     return mean / error if error else 0.0
 

@@ -34,6 +34,10 @@ class Export(Closed):
         return f"{self.target}-{self.recipe}" if self.recipe else self.target
 
 
+CALLS = 2
+"""Timed calls of a variant in a round."""
+
+
 class Measure(Closed):
     """What is timed, and how."""
 
@@ -44,7 +48,7 @@ class Measure(Closed):
     threads: Positive = 1
     """Threads each runtime may use."""
     rounds: Annotated[int, Field(ge=3)] = 30
-    """Interleaved rounds: in each, every variant is timed once, in a new order."""
+    """Interleaved rounds: in each, every variant is timed, two calls in a row, in a new order. A limit of `gate.latency.p95_ms` takes 30 at least."""
     columns: tuple[str, ...] = ()
     """Further columns of the test rows, such as `source`, by whose values the gate and the report slice them."""
     shown_rows: Annotated[int, Field(ge=0)] = 20

@@ -109,7 +109,8 @@ def _tail(evidence: Evidence, rows: int, some: int | None, confidence: float, *,
         return f"{there}; to see such a drop takes {words.number(some)}."
     if rows < some:
         return f"{there} are too few to tell: to see such a drop takes {words.number(some)}."
-    away = abs(NormalDist().inv_cdf(min(max(evidence.kept, 1e-9), 1 - 1e-9)))
+    seen = evidence.kept if evidence.above >= 0 else evidence.lost
+    away = NormalDist().inv_cdf(1 - min(max(seen, 1e-9), 1 - 1e-9))
     more = round(rows * (NormalDist().inv_cdf(confidence) / away) ** 2) if away > 0.2 else None
     would = f": were the difference to stay, {words.number(more)} would do" if more else ""
     return f"It is too near the limit to tell on {there}{would}."

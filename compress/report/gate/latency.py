@@ -13,6 +13,9 @@ from compress.statistics.estimate import Estimate
 from compress.statistics.ratio_interval import ratio_interval
 from compress.units import milliseconds
 
+P95_CALLS = 59
+"""So many calls have one above the 95th percentile in 95 sessions of 100 (1 - 0.95^59); of fewer, none may be."""
+
 
 def shape(record: Record, gate: settings.LatencyGate) -> tuple[int, int]:
     """Batch and sequence at which the gate judges latency."""
@@ -45,7 +48,9 @@ def _time(name: str, variant: Variant, cell: Cell, limit: float) -> Iterator[Che
         f"{milliseconds(seen.value)}{span} at {words.shape(cell.batch, cell.sequence)} tokens; "
         f"asked: at most {milliseconds(limit)}"
     )
-    yield from _sure(judged_by(name, variant, seen, limit, text, most=True))
+    check = judged_by(name, variant, seen, limit, text, most=True)
+    few = not median and cell.p95_interval is not None and cell.samples < P95_CALLS
+    yield from _sure(replace(check, answer="not comparable") if few and check.answer == "pass" else check)
 
 
 def _speedup(name: str, variant: Variant, cell: Cell, limit: float) -> Iterator[Check | str]:
@@ -118,7 +123,7 @@ def clock(record: Record, gate: settings.LatencyGate, baseline: Record) -> str:
 def _sure(check: Check) -> Iterator[Check | str]:
     """The check with its sentence ended: what would tell, where the rounds are too few."""
     unsure = check.answer == "not comparable"
-    end = ": the rounds are too few to tell, raise `measure.rounds`." if unsure else "."
+    end = ". The rounds are too few to tell, raise `measure.rounds`." if unsure else "."
     yield replace(check, sentence=check.sentence + end)
     if check.low == check.high:
         yield "Latency is judged as measured, without the noise of its rounds, where a report has no intervals."

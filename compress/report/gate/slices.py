@@ -1,6 +1,7 @@
 """Is enough of the accuracy left in every part of the rows, so that the average hides no loss?"""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import ceil
 from statistics import NormalDist
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from compress.report.gate.judged import absent, judged
 from compress.report.packing import unpack
 from compress.report.record import Record
 from compress.report.variant import Variant
-from compress.statistics.evidence import NOTHING, Answer, Evidence, Limit
+from compress.statistics.evidence import NOTHING, Answer, Limit
 from compress.statistics.holm import holm
 from compress.statistics.paired import Cells
 from compress.statistics.rows_needed import rows_needed
@@ -91,24 +92,29 @@ def checks(
 class _Found(NamedTuple):
     whose: str
     part: Slice
-    evidence: Evidence
+    alone: Answer
+    """Were it the only slice."""
     answer: Answer
 
 
 def _judged(
     gate: settings.SliceGate, variant: Variant, slices: Sequence[tuple[str, Slice]], confidence: float
 ) -> Iterator[Check | str]:
-    """Fails if any slice is shown to have lost too much; passes if all that are large enough are shown not to."""
+    """Fails if any slice is shown to have lost too much; passes if all that are large enough are shown not to.
+
+    Of slices too small for that, none may seem to have lost too much either, as by a test of it alone: a class of few rows that
+    collapsed is not green among many slices.
+    """
     limit, least = Limit(drop=gate.max_drop), rows_to_pass(gate.max_drop, confidence)
     tests = [part.cells.test(limit) for _, part in slices]
     raised = holm([test.lost for test in tests])
-    found = []
-    for (whose, part), test, lost in zip(slices, tests, raised, strict=True):
-        evidence = test._replace(lost=lost)
-        found.append(_Found(whose, part, evidence, evidence.answer(confidence)))
+    found = [
+        _Found(whose, part, test.answer(confidence), test._replace(lost=lost).answer(confidence))
+        for (whose, part), test, lost in zip(slices, tests, raised, strict=True)
+    ]
     small = [one for one in found if one.part.cells.rows < least]
     failed = [one for one in found if one.answer == "fail"]
-    unsure = [one for one in found if one.answer == "not comparable" and one not in small]
+    unsure = [one for one in found if one.answer == "not comparable" and (one not in small or one.alone == "fail")]
     answer: Answer = "fail" if failed else "not comparable" if unsure or len(small) == len(found) else "pass"
     told = sorted(failed or unsure or found, key=lambda one: one.part.cells.difference)
     allowed = f"{100 * gate.max_drop:.4g} points allowed"
@@ -158,10 +164,10 @@ def _by_length(lengths: Sequence[int], edges: Sequence[int] | None) -> Parting:
             if ordered
             else ()
         )
-    starts = [0, *edges]
-    names = [f"from {start} tokens" for start in starts]
-    for place, after in enumerate(edges):
-        names[place] = f"{starts[place]} to {after - 1} tokens" if place else f"up to {after - 1} tokens"
+    names = [f"up to {edges[0] - 1} tokens"] if edges else []
+    for start, after in pairwise(edges):
+        names.append(f"{start} to {after - 1} tokens" if start < after - 1 else words.plural(start, "token", "tokens"))
+    names.append(f"from {edges[-1] if edges else 0} tokens")
     return Parting(tuple(names), [sum(length >= edge for edge in edges) for length in lengths])
 
 

@@ -35,6 +35,18 @@ def test_several_outputs_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert json.loads(files["verdict.json"].read_text())["exit_code"] == 1
 
 
+def test_what_was_not_compared_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = sample.record()
+    record.save(made, tmp_path / "report.json")
+    machine = made.machine.model_copy(update={"machine_class": "a phone"})
+    record.save(made.model_copy(update={"machine": machine}), tmp_path / "baseline.json")
+    said = "Latency not compared with the baseline: it was measured on another machine class: a phone, this is "
+    arguments = ("gate", tmp_path, "--baseline", tmp_path / "baseline.json")
+    assert f"\nnote: {said}" in run(capsys, *arguments)[1]
+    notes = json.loads(run(capsys, *arguments, "--log-json")[1])["notes"]
+    assert any(note.startswith(said) for note in notes)
+
+
 def test_github_gets_annotations_at_the_keys_of_the_gate_and_a_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,12 @@ def test_without_an_export_nothing_can_be_judged(asked: str, tmp_path: Path) -> 
         ),
         ("gate.accuracy={max_drop: 0}", "Note: gate.accuracy.max_drop: 0 leaves nothing to lose"),
         ("gate.fidelity={agreement: 1}", "Note: gate.fidelity.agreement: 1 can never be shown to hold"),
+        (
+            "gate.latency={p95_ms: 5}",
+            "Note: gate.latency.p95_ms: 3 rounds cannot show that a 95th percentile holds, the answer will be `not "
+            "comparable` or `fail`. Give measure.rounds: 30 or more.",
+        ),
+        ("gate.latency={p50_ms: 5}", None),
         ("gate.accuracy={keep: 1, confidence: 0.5}", None),
         ("gate.accuracy={keep: 0.99}", None),
     ],

@@ -71,11 +71,26 @@ def test_the_interval_takes_off_what_few_rows_add() -> None:
     assert off < 15
 
 
+def test_a_model_that_fits_is_seldom_shown_not_to() -> None:
+    """Four classes, 50 rows: the number itself is 15 points, by chance alone."""
+    generator, numbers, off = numpy.random.default_rng(0), [], 0
+    for _ in range(100):
+        scores = generator.normal(0, 2, (50, 4))
+        likely = numpy.exp(scores) / numpy.exp(scores).sum(1, keepdims=True)
+        labels = (generator.random((50, 1)) > likely.cumsum(1)).sum(1).clip(0, 3)
+        found = calibration_error(scores, labels, seed=0)
+        numbers.append(found.value)
+        off += found.low > 0.02
+    assert numpy.mean(numbers) > 0.1
+    assert off <= 5
+
+
 def test_few_rows_that_are_all_right_prove_no_fit() -> None:
     # 40 of 40 right leave an accuracy of 91.2 % open: with it, they come in one of 40 sessions.
     found = calibration_error(logits(numpy.full(40, 0.99)), numpy.zeros(40, int), seed=0)
     assert found.value == pytest.approx(0.01)
     assert found.high == pytest.approx(0.99 - 0.025 ** (1 / 40))
+    assert found.low == 0  # a model that is right in 99 of 100 rows is right in 40 of 40 twice in three times
     many = calibration_error(logits(numpy.full(4000, 0.99)), numpy.zeros(4000, int), seed=0)
     assert many.high < 0.011
 

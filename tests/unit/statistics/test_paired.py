@@ -117,7 +117,7 @@ def holds(counts, limit):
             assert RANK[after.answer(confidence)] <= RANK[before.answer(confidence)], (counts, more, limit)
 
 
-@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("limit", [*LIMITS, Limit(drop=1), Limit(keep=0)])
 def test_one_row_more_is_never_worse_of_few_rows(limit):
     for rows in (1, 2, 5, 9):
         for counts in itertools.product(range(rows + 1), repeat=3):

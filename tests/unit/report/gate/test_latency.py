@@ -41,6 +41,19 @@ def test_a_time_is_judged_by_its_interval(kind, low, high, answer):
     assert OLD not in verdict.notes
 
 
+def test_of_few_calls_none_may_be_among_the_slowest_twentieth():
+    """A 95th percentile is not shown to hold by 6 calls, whose interval ends below it in three sessions of four."""
+    few = timed(p95_ms=0.2, p95_interval=(0.19, 0.21), samples=6)
+    seen, _ = check(few, "latency.p95_ms", p95_ms=0.3)
+    assert (seen.answer, seen.sentence[-65:]) == (
+        "not comparable",
+        "0.300 ms. The rounds are too few to tell, raise `measure.rounds`.",
+    )
+    assert check(timed(few, samples=59), "latency.p95_ms", p95_ms=0.3)[0].answer == "pass"
+    assert check(few, "latency.p95_ms", p95_ms=0.1)[0].answer == "fail"
+    assert check(timed(few, p50_ms=0.2, p50_interval=(0.19, 0.21)), "latency.p50_ms", p50_ms=0.3)[0].answer == "pass"
+
+
 @pytest.mark.parametrize(
     ("low", "high", "answer"), [(3.0, 3.4, "pass"), (2.9, 3.2, "not comparable"), (2.5, 2.99, "fail")]
 )

@@ -79,6 +79,18 @@ def test_a_small_slice_is_judged_only_where_it_fails():
     assert check(answered(range(ROWS - 12, ROWS), report), by="source")[0].answer == "fail"
 
 
+def test_a_small_slice_that_collapsed_is_never_green_among_many():
+    """All 6 rows lost: shown by a test of them alone, not by one of 25 slices."""
+    values = (*(f"part {number}" for number in range(24)), "rare")
+    rows = pack(24 if row >= ROWS - 6 else row % 24 for row in range(ROWS))
+    report = BASE.model_copy(update={"columns": {"source": Column(values=values, rows=rows)}})
+    assert check(answered([], report), by="source")[0].answer == "pass"
+    assert check(answered([ROWS - 1], report), by="source")[0].answer == "pass"
+    seen, _ = check(answered(range(ROWS - 6, ROWS), report), by="source")
+    assert seen.answer == "not comparable"
+    assert "too few rows to tell in 1 slice whether the 10 points allowed are kept: rare −100.00" in seen.sentence
+
+
 def test_without_a_slice_that_is_large_enough_nothing_can_be_told():
     few = sample.record(rows=40)
     seen, _ = check(answered([], few))
@@ -103,10 +115,11 @@ def test_lengths_are_parted_at_edges_or_into_four():
     parts = slices.parting(report, "length", (8, 20))
     assert parts.names == ("up to 7 tokens", "8 to 19 tokens", "from 20 tokens")
     assert [parts.places.count(place) for place in range(3)] == [100, 240, 460]
+    assert slices.parting(report, "length", (8, 9, 20)).names[1:3] == ("8 tokens", "9 to 19 tokens")
     four = slices.parting(report, "length")
     assert [four.places.count(place) for place in range(4)] == [200] * 4
     same = slices.parting(BASE.model_copy(update={"lengths": pack([7] * ROWS)}), "length")
-    assert set(same.places) == {0}
+    assert (same.names, set(same.places)) == (("from 0 tokens",), {0})
     assert slices.slicings(report) == ("label", "length")
     assert check(answered([], report), by="length")[0].answer == "pass"
 
