@@ -42,6 +42,12 @@ def test_every_byte_of_a_seal_counts(sealed: Path) -> None:
     assert "has been changed" in str(seal.fault(sealed))
 
 
+@pytest.mark.parametrize("value", ["NaN", "1e999", r'"\ud800"'])
+def test_values_that_no_seal_has_are_a_change(sealed: Path, value: str) -> None:
+    sealed.write_text(sealed.read_text().replace('"große Läufe"', value))
+    assert "has been changed" in str(seal.fault(sealed))
+
+
 def test_every_byte_of_a_file_counts(sealed: Path) -> None:
     file = sealed.with_name("weights.bin")
     whole = file.read_bytes()
