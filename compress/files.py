@@ -22,14 +22,23 @@ PREPROCESS = "preprocess.json"
 """Beside it, the file that says how texts become inputs; see `Target.predict`."""
 
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_CHUNK_BYTES = 2**20
+
 _JSON_LIMIT_BYTES = 200_000_000
 """The largest JSON that the program makes or takes, tokenizers and reports, is a tenth of it."""
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's content, as hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def sha256(path: Path, size: int | None = None) -> str:
+    """The SHA-256 of a file's content, or of its first `size` bytes, as hex.
+
+    Raises: OSError as `opened`
+    """
+    digest = hashlib.sha256()
+    with opened(path) as stream:
+        while part := stream.read(_CHUNK_BYTES if size is None else min(size, _CHUNK_BYTES)):
+            digest.update(part)
+            size = None if size is None else size - len(part)
+    return digest.hexdigest()
 
 
 def text_digest(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import re
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What a terminal obeys in place of showing it: control characters, and those that turn the direction of text."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+"""What a terminal obeys in place of showing it: control characters, those that turn the direction of text, and those that no XML may have."""
 
 
 def printable(text: str) -> str:

@@ -98,8 +98,19 @@ def main() -> None:
     A pipe whose reader has gone (`compress plan | head -1`) ends it quietly with 141, as SIGPIPE ends other programs: 1
     would say that the gate failed. The signal itself stays ignored, since a closed socket raises it too.
     """
+    _open()
     with interruption.heeded():
         _main()
+
+
+def _open() -> None:
+    """Have input and outputs that were closed (`2>&-`) lead nowhere: the next files opened would get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def _main() -> None:
@@ -137,6 +148,8 @@ def code(arguments: list[str]) -> int:
             log.emit("error", error=str(error) or type(error).__name__, exit_code=exit_code)
         return exit_code
     except SystemExit as exit_:
+        if interruption.asked():  # before the command began
+            return _told(_foreseen(exit_))
         # No command ends so: help and wrong options do, and where nobody reads them, typer and rich with 1.
         return _CLOSED if exit_.code == 1 else int(exit_.code or 0)
     except Exception as error:

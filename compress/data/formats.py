@@ -23,6 +23,8 @@ Wrong = tuple[int | None, str]
 _COLUMNS_COMPARED = 1000
 _LINE_LIMIT_BYTES = 10_000_000
 """A line of twice this is always refused; the tokens of a text are a few thousand."""
+_ROWS_FREE, _BYTES_FREE, _SMALLER = 1_000_000, 1_000_000_000, 100
+"""What any Parquet file may hold. Above it, one whose rows differ takes a byte a row or more, and compresses less than so."""
 
 
 class Table(NamedTuple):
@@ -70,7 +72,7 @@ def records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[Wrong]]:
 
     try:
         with opened(path) as stream:
-            return list(enumerate(parquet.ParquetFile(stream).read().to_pylist(), 1)), []
+            return list(enumerate(_sized(parquet.ParquetFile(stream), path).read().to_pylist(), 1)), []
     except (pyarrow.ArrowException, ValueError) as error:
         return [], [(None, f"not a Parquet file that can be read: {str(error).splitlines()[0]}")]
 
@@ -257,13 +259,22 @@ def _json(text: str, wrong: list[Wrong]) -> Iterator[tuple[int, dict[str, Any]]]
                 wrong.append((line, 'not a JSON object. Each line holds one, such as `{"text": …, "label": …}`.'))
 
 
+def _sized(file: Any, path: Path) -> Any:
+    """Raises: ValueError if a Parquet file would fill the memory with copies: a few kB may hold billions of equal rows"""
+    told, size = file.metadata, path.stat().st_size
+    whole = sum(told.row_group(group).total_byte_size for group in range(told.num_row_groups))
+    if told.num_rows > max(_ROWS_FREE, size) or whole > max(_BYTES_FREE, _SMALLER * size):
+        raise ValueError(f"{told.num_rows:,} rows of {whole:,} bytes in a file of {size:,}")
+    return file
+
+
 def _parquet(path: Path, wanted: Wanted) -> Table:
     import pyarrow
     from pyarrow import parquet
 
     try:
         with opened(path) as stream:
-            file = parquet.ParquetFile(stream)
+            file = _sized(parquet.ParquetFile(stream), path)
             found = file.schema_arrow.names
             faults = [absent(key, column, found) for key, column in wanted.items() if column not in found]
             if faults:

@@ -71,9 +71,8 @@ def points(difference: float) -> str:
 
 
 _BREAK = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
-def printable(text: str) -> str:
-    """Text on one line; control characters, those that turn the direction of writing among them, are shown as `�`."""
-    return _CONTROL.sub("\ufffd", _BREAK.sub(" ", text))
+def line(text: str) -> str:
+    """Text on one line, what a reader's program would obey spelt as `printable` spells it."""
+    return units.printable(_BREAK.sub(" ", text))

@@ -4,19 +4,17 @@ A seal is a JSON file. It bears the SHA-256 of its own text, and under `files` t
 vouches for; what it does not name, or is there without a seal, is half-written and never read. It is written last.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from compress.errors import InputError
-from compress.files import flush, inside, read_json, text_digest, write_text
+from compress.files import flush, inside, read_json, sha256, text_digest, write_text
 
 SUFFIX = ".seal"
 """Of the seals of half-done work and of caches, by which they are found."""
 _OWN = "sha256"
-_CHUNK = 2**20
 
 Say = Callable[[int, int, str], None]
 """Told of what is dropped, as a run is told of progress: 0, 0, a note."""
@@ -35,8 +33,7 @@ def facts(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     found = {}
     for name in names:
         flush(folder / name)
-        size = (folder / name).stat().st_size
-        found[name] = {"size": size, "sha256": _digest(folder / name, size)}
+        found[name] = {"size": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
     return found
 
 
@@ -54,12 +51,11 @@ def content(path: Path) -> dict[str, Any]:
     told = value.pop(_OWN, None) if isinstance(value, dict) else None
     if told is None:
         raise InputError(f"{path}: bears no SHA-256 of its own.")
-    # Its text, too, is as it was written: no byte is beside the point.
-    try:
-        same = text_digest(_text(value)) == told and path.read_bytes() == _text({**value, _OWN: told}).encode()
-    except ValueError:  # what JSON has no word for, such as NaN
-        same = False
-    if not same:
+    try:  # its text, too, is as it was written: no byte is beside the point
+        whole = text_digest(_text(value)) == told and path.read_bytes() == _text({**value, _OWN: told}).encode()
+    except ValueError:  # NaN, half a surrogate pair: no seal is written with them
+        whole = False
+    if not whole:
         raise InputError(f"{path} has been changed (the SHA-256 that it bears differs)")
     return dict(value)
 
@@ -77,7 +73,7 @@ def damage(folder: Path, files: Files, *, contents: bool = True) -> str | None:
         size = path.stat().st_size
         if size < told["size"] or (size > told["size"] and not told.get("grows")):
             return f"{path} has {size} bytes, not {told['size']}"
-        if contents and _digest(path, told["size"]) != told["sha256"]:
+        if contents and sha256(path, told["size"]) != told["sha256"]:
             return f"{path} has been changed (its SHA-256 differs)"
     return None
 
@@ -109,13 +105,3 @@ def kept(path: Path, say: Say) -> dict[str, Any] | None:
 
 def _text(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _digest(path: Path, size: int) -> str:
-    """The SHA-256 of the first `size` bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as stream:
-        while size > 0 and (part := stream.read(min(size, _CHUNK))):
-            digest.update(part)
-            size -= len(part)
-    return digest.hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compress.errors import InputError
-from compress.files import flush, opened, read_json, write_folder
+from compress.files import flush, opened, read_json, sha256, write_folder
 
 
 @pytest.fixture
@@ -99,6 +99,8 @@ def test_only_plain_files_are_opened(tmp_path: Path) -> None:
     ):
         with pytest.raises(OSError, match=message):
             opened(tmp_path / name, most)
+    with pytest.raises(OSError, match="pipe or a device"):
+        sha256(tmp_path / "pipe")
     with opened(tmp_path / "large", 6) as stream:
         assert stream.read() == b"123456"
 

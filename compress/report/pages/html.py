@@ -113,7 +113,7 @@ def _template(name: str) -> Template:
 
 
 def _printable(value: Any) -> Any:
-    return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return words.line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def tied(text: str) -> str:

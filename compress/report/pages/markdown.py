@@ -237,7 +237,7 @@ _WRITTEN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "<span>$</span>"}
 
 def plain(text: str) -> str:
     """Text that Markdown, the HTML in it and GitHub leave as it is, on one line."""
-    return _READ.sub(_escaped, words.printable(text))
+    return _READ.sub(_escaped, words.line(text))
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -251,7 +251,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 def code(text: str) -> str:
     """Text as code, between more backticks than it has in a row."""
-    text = words.printable(text)
+    text = words.line(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     apart = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{apart}{text}{apart}{fence}"

@@ -28,10 +28,10 @@ def table(record: Record, verdict: Verdict) -> RenderableType:
     lines += [_text(f"  {note}", style="dim") for note in (*cuts.lines(record), *verdict.notes)]
     for check in checks.troubles(verdict):
         lines.append(
-            Text.assemble((f"{checks.MARKS[check.answer]} ", _STYLES[check.answer]), words.printable(check.sentence))
+            Text.assemble((f"{checks.MARKS[check.answer]} ", _STYLES[check.answer]), words.line(check.sentence))
         )
     answer = (f"{checks.MARKS[verdict.answer]} {checks.WORDS[verdict.answer]}.", _STYLES[verdict.answer])
-    lines.append(Text.assemble(answer, words.printable(f" {verdict.headline}")))
+    lines.append(Text.assemble(answer, words.line(f" {verdict.headline}")))
     return Group(*lines)
 
 
@@ -65,4 +65,4 @@ def _grid(table: Table) -> Grid:
 
 def _text(text: str, style: str = "") -> Text:
     """Text without what would steer the terminal."""
-    return Text(words.printable(text), style=style)
+    return Text(words.line(text), style=style)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -311,6 +312,31 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly_and_is_no_failed_gate(
     finally:
         os.close(writing)
     assert (done.returncode, done.stdout or b"", done.stderr or b"") == (141, b"", b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows numbers no files")
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_an_output_that_is_closed_leads_nowhere(tmp_path: Path, closed: str) -> None:
+    script = f'exec "$1" -m compress plan "$2" {closed}>&-'
+    asked = ["sh", "-c", script, "sh", sys.executable, str(project.write(tmp_path))]
+    done = subprocess.run(asked, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"steps would run" in done.stdout) == (closed == "2")
+
+
+def test_a_signal_before_the_command_began_has_its_own_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compress import interruption
+    from compress.cli import main
+
+    def ended(_arguments: list[str]) -> None:
+        monkeypatch.setattr(interruption._state, "number", signal.SIGTERM)
+        raise SystemExit(130)  # as typer makes of KeyboardInterrupt
+
+    monkeypatch.setattr(main, "app", ended)
+    assert code(["plan"]) == 143
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_a_reader_that_goes_in_the_middle_of_a_run_ends_it_after_the_step(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress.config.settings import Data, Task
-from compress.data import sources
+from compress.data import formats, sources
 from compress.data.sources import Rows
 from compress.errors import InputError
 
@@ -278,6 +278,17 @@ def test_files_that_cannot_be_read(write, tmp_path):
     ]
     with pytest.raises(InputError, match="no file"):
         sources.digest(task(train="tran.tsv"), tmp_path)
+
+
+def test_a_small_parquet_file_of_endless_equal_rows_is_not_read(tmp_path):
+    import numpy as np
+    import pyarrow
+    from pyarrow import parquet
+
+    same = pyarrow.DictionaryArray.from_arrays(np.zeros(2_000_000, np.int8), ["the same"])
+    parquet.write_table(pyarrow.table({"text": same, "label": same}), tmp_path / "train.parquet")
+    assert "2,000,000 rows of" in formats.read(tmp_path / "train.parquet", {"text": "text"}, None).wrong[0][1]
+    assert "2,000,000 rows of" in formats.records(tmp_path / "train.parquet")[1][0][1]
 
 
 def test_parquet_columns_and_types(tmp_path):

@@ -42,6 +42,6 @@ def test_counts_and_differences():
 
 
 def test_text_is_printed_on_one_line_without_control_characters():
-    assert words.printable("a\r\nb\tc\u2028d") == "a b c d"
-    assert words.printable("x\x1b[2J\x00\x9b\u202ey") == "x\ufffd[2J\ufffd\ufffd\ufffdy"
-    assert words.printable("naïve עברית 日本 1\u202f000") == "naïve עברית 日本 1\u202f000"
+    assert words.line("a\r\nb\tc\u2028d") == "a b c d"
+    assert words.line("x\x1b[2J\x00\x9b\u202ey") == r"x\x1b[2J\x00\x9b\u202ey"
+    assert words.line("naïve עברית 日本 1\u202f000") == "naïve עברית 日本 1\u202f000"

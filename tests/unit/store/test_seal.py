@@ -39,7 +39,13 @@ def test_every_byte_of_a_seal_counts(sealed: Path) -> None:
         sealed.write_bytes(whole[:position])
         assert str(sealed) in str(seal.fault(sealed)), position
     sealed.write_bytes(whole + b"\n")
-    assert "has been changed" in str(seal.fault(sealed))
+    assert str(sealed) in str(seal.fault(sealed))
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", r'"\ud800"'])
+def test_values_that_no_seal_has_are_a_change(sealed: Path, value: str) -> None:
+    sealed.write_text(sealed.read_text().replace('"große Läufe"', value))
+    assert str(sealed) in str(seal.fault(sealed))
 
 
 def test_every_byte_of_a_file_counts(sealed: Path) -> None:

@@ -33,7 +33,7 @@ def curves(record: Record, *, width: int = 760) -> str:
             parts.insert(0, _curve(stage, "validation", "validation accuracy", axis, inner, domain))
         blocks.append(
             altair.vconcat(*parts, spacing=10).properties(
-                title=altair.TitleParams(words.printable(stage.name), limit=inner + 40)
+                title=altair.TitleParams(words.line(stage.name), limit=inner + 40)
             )
         )
     return draw(altair.concat(*blocks, columns=columns, spacing=18), "training curves of every stage", right=12)

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 def chart(rows: list[Row]) -> altair.Chart:
     """A chart of rows."""
-    values = [{key: words.printable(it) if isinstance(it, str) else it for key, it in row.items()} for row in rows]
+    values = [{key: words.line(it) if isinstance(it, str) else it for key, it in row.items()} for row in rows]
     return altair.Chart(altair.InlineData(values=values))
 
 
@@ -50,4 +50,4 @@ def draw(drawn: Any, label: str, right: int = 8) -> str:
     styled.save(text, format="svg")
     head, body = text.getvalue().split(">", 1)
     sizes = " ".join(re.findall(r'(?:width|height|viewBox)="[^"]*"', head))
-    return f'<svg role="img" aria-label="{escape(words.printable(label))}" {sizes}>{body}'
+    return f'<svg role="img" aria-label="{escape(words.line(label))}" {sizes}>{body}'

@@ -126,9 +126,9 @@ def accuracy_limit(record: Record) -> float | None:
 
 
 def _marks(record: Record, shown: Sequence[Variant], frame: _Frame) -> altair.Chart:
-    models = [TEACHER, *map(words.printable, record.students)]
+    models = [TEACHER, *map(words.line, record.students)]
     colours = [palette.INK, *(palette.series(number) for number in range(len(record.students)))]
-    exports = list(dict.fromkeys(words.printable(export(variant)) for variant in record.variants if variant in shown))
+    exports = list(dict.fromkeys(words.line(export(variant)) for variant in record.variants if variant in shown))
     shapes = [_SHAPES[number % len(_SHAPES)] for number in range(len(exports))]
     rows = [
         {

@@ -128,8 +128,8 @@ def test_hostile_data_is_shown_as_it_is(chromium, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(PAGES["hostile"](), encoding="utf-8")
     opened = chromium.open(path, 1400)
-    assert chromium.tell(opened, "document.querySelector('h1').textContent") == words.printable(HOSTILE)
-    assert chromium.tell(opened, "document.querySelector('.said').textContent") == words.printable(HOSTILE * 3)
+    assert chromium.tell(opened, "document.querySelector('h1').textContent") == words.line(HOSTILE)
+    assert chromium.tell(opened, "document.querySelector('.said').textContent") == words.line(HOSTILE * 3)
     drawn = chromium.tell(
         opened, "[...document.querySelectorAll('svg text')].map((text) => text.textContent).join(' ')"
     )

@@ -58,7 +58,7 @@ def test_text_from_outside_stays_text():
         ("https://a.b www.c.d", "https:&#8203;//a.b www&#8203;.c.d"),
         (":tada: at 09:30:00", ":&#8203;tada: at 09:30:00"),
         ("`a` | [b](c) <!-- d --> $e$", "\\`a\\` \\| \\[b\\](c) &lt;!-- d --&gt; <span>$</span>e<span>$</span>"),
-        ("a\r\nb\x1b[0m\u202ec", "a b\ufffd\\[0m\ufffdc"),
+        ("a\r\nb\x1b[0m\u202ec", r"a b\\x1b\[0m\\u202ec"),
     ],
 )
 def test_github_reads_nothing_into_a_text(text, written):
