@@ -34,7 +34,7 @@ _UNSAID = re.compile(
 """What writers in C++ say of a file that they could not write whole."""
 _MEMORY = re.compile(
     r"can't allocate memory|Cannot allocate memory|[Uu]nable to allocate|[Ff]ailed to allocate memory|bad_alloc"
-    r"|bad allocation|[Nn]ot enough memory|[Oo]ut of memory|MemoryError|can't start new thread"
+    r"|bad allocation|[Nn]ot enough memory|[Oo]ut of memory|MemoryError|can't start new thread|ThreadPoolBuildError"
     r"|failed to map segment from shared object"
 )
 _LESS_MEMORY = "Close other programs, raise the limit, or lower `batch_size` or `max_length`"
@@ -59,7 +59,9 @@ def told(where: Path) -> Iterator[None]:
     """Raises: MachineLimit in place of the errors that mean it, while a run's folder is written to"""
     try:
         yield
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # what panics in Rust, as for want of a thread, is no Exception
         limit = found(error, where)
         if limit is None or limit is error:
             raise

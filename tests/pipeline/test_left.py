@@ -65,7 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def texts() -> tuple[list[str], list[str]]:
     rows = [line.split("\t") for line in project.rows(40, 88).splitlines()[1:]]
-    return [text for _, text in rows], [label for label, _ in rows]
+    return [text for _, text, _ in rows], [label for label, _, _ in rows]
 
 
 @pytest.mark.parametrize("made", ["teacher", "distill/same"])

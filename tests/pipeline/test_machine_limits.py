@@ -149,7 +149,8 @@ def test_memory_that_runs_out(tmp_path: Path, room: int) -> None:
         [sys.executable, "-c", LIMITED.format(room=room), *rest], capture_output=True, text=True, check=False
     )
     assert done.returncode == 4, done.stderr
-    (line,) = done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    line = done.stderr.splitlines()[-1]  # before it, tokenizers may tell of the thread that it could not have
     assert line.startswith("stopped in teacher: memory ran out (")
     assert "lower `batch_size` or `max_length`; then the same command goes on in teacher." in line
     assert not (tmp_path / "runs" / "demo" / "teacher").exists()

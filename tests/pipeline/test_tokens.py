@@ -52,7 +52,7 @@ def test_the_students_read_their_own_tokens(student: str, before: int | None, fi
     assert told["before"] == (before or len(AutoTokenizer.from_pretrained(finished / "teacher")))
     assert (told["train"] == 1) == (student == "other")
     rows = [line.split("\t") for line in project.rows(40, 88).splitlines()[1:]]
-    texts = [text for _, text in rows]
+    texts = [text for _, text, _ in rows]
     assert not any(tokenizer.unk_token_id in ids for ids in tokenizer(texts)["input_ids"])
     with torch.no_grad():
         answers = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits.argmax(-1)
