@@ -97,14 +97,16 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
     if path is None:
         return "no source", ()
     tree = ast.parse(path.read_bytes())
-    imports = tuple(sorted({found for node in ast.walk(tree) for found in _imported(node)}))
+    imports: set[str] = set()
     for node in ast.walk(tree):
-        if (
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.update(_imported(node))
+        elif (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and ast.get_docstring(node) is not None
+            and ast.get_docstring(node, clean=False) is not None
         ):
             node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted(imports))
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
