@@ -86,7 +86,7 @@ def _parts(record: Record, verdict: Verdict, picture: str | None) -> list[Part]:
         Part(
             "The picture",
             12,
-            [] if picture is None else [_picture(picture), plain(pareto.sentence(record))],
+            [] if picture is None else [_picture(record, picture), plain(pareto.sentence(record))],
             False,
         ),
         Part("Models", 11, ["## Models", _table(models.table(record))], False),
@@ -140,8 +140,8 @@ def _verdict(record: Record, verdict: Verdict) -> str:
     return "\n\n".join(blocks)
 
 
-def _picture(path: str) -> str:
-    return f"![accuracy against latency; area is the size of the file]({path.replace(' ', '%20')})"
+def _picture(record: Record, path: str) -> str:
+    return f"![{plain(words.metric(record.task.metric))} against latency; area is the size of the file]({path.replace(' ', '%20')})"
 
 
 def _list(lines: Iterable[str]) -> list[str]:
