@@ -3,7 +3,8 @@
 Listing names reads folder entries and package metadata; nothing is imported until a thing is loaded.
 """
 
-from functools import cached_property
+import sys
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
@@ -36,7 +37,8 @@ class Registry:
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=f"compress.{self.package}")}
+        group = f"compress.{self.package}"
+        return {point.name: point for point in _installed(*sys.path) if point.group == group}
 
     def names(self) -> list[str]:
         """All known names, sorted. Imports nothing."""
@@ -77,9 +79,17 @@ class Registry:
         return found
 
 
+@cache
+def _installed(*_folders: str) -> list[EntryPoint]:
+    """The entry points for this program, read once for the folders that modules are found in."""
+    found = entry_points()
+    groups = [group for group in found.groups if group.startswith("compress.")]
+    return [point for group in groups for point in found.select(group=group)]
+
+
 def distributions(module: str) -> list[Distribution]:
     """The installed distributions that register things of a module with this program."""
-    points = [point for point in entry_points(module=module) if point.group.startswith("compress.")]
+    points = [point for point in _installed(*sys.path) if point.module == module]
     return [point.dist for point in points if point.dist is not None]
 
 

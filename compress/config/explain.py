@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from compress.config.group import meanings
 from compress.config.source import Document, KeyPath
 from compress.errors import Problem
 
@@ -78,8 +79,8 @@ def _written(loc: tuple[int | str, ...], value: Any, kind: str) -> KeyPath:
 
 def _sentence(fault: Any, group: type[BaseModel] | None, key: str, path: KeyPath) -> str:
     seen, context, kind = fault["input"], fault.get("ctx", {}), fault["type"]
-    field = _fields(group).get(key) if group else None
-    meaning = f" {field.description}" if field is not None and field.description else ""
+    told = meanings(group).get(key) if group else None
+    meaning = f" {told}" if told else ""
     shown = _shown(seen)
     if kind == "extra_forbidden":
         known = sorted(_fields(group)) if group else []

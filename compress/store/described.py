@@ -18,7 +18,7 @@ _Positive = Annotated[int, Field(ge=1)]
 class _Told(BaseModel):
     """What is read of it; further keys are left to who wrote them."""
 
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class _Run(_Told):

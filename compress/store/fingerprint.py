@@ -5,7 +5,6 @@ content (`data.train`), one module of the code (`code.compress.losses.soft_label
 """
 
 import ast
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -28,6 +27,7 @@ _PLUMBING = (
     "compress.files",
     "compress.registry",
 )
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _NUMBERS = "compress.config.schedule"
 """The one module of those rooms that makes numbers."""
 
@@ -96,17 +96,27 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
     path = _file(name)
     if path is None:
         return "no source", ()
-    tree = ast.parse(path.read_bytes())
+    words: list[str] = []
     imports: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            imports.update(_imported(node))
-        elif (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted(imports))
+    _read(ast.parse(path.read_bytes()), words, imports)
+    return text_digest(" ".join(words)), tuple(sorted(imports))
+
+
+def _read(node: ast.AST, words: list[str], imports: set[str]) -> None:
+    """Add a syntax tree's words, and the imports in it; one pass over all, since `plan` reads every module of a run."""
+    words.append(type(node).__name__)
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        node.body = node.body[1:]
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        imports.update(_imported(node))
+    for field in node._fields:
+        value = getattr(node, field, None)
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, ast.AST):
+                _read(item, words, imports)
+            else:
+                words.append(repr(item))
+        words.append(",")
 
 
 def _imported(node: ast.AST) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic import ConfigDict
+
 from compress.report.variant import Variant
 from compress.statistics.estimate import Estimate
 from compress.statistics.evidence import Answer
@@ -20,6 +22,7 @@ class Check:
     as the name says.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
     name: str
     student: str
     variant: str
