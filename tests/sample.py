@@ -1,16 +1,19 @@
 """A made-up report for the tests of everything that reads one: a teacher and two students in three precisions."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from compress.config import settings
-from compress.report.packing import pack
+from compress.report.gate.verdict import Verdict
+from compress.report.packing import pack, unpack
 from compress.report.record import Column, Data, Epoch, Machine, Record, Row, Split, Stage, Task
 from compress.report.structure import Layer, Removed, Structure
 from compress.report.variant import Cell, Estimate, Interval, Parity, Variant
 
 LABELS = ("alarm", "calendar", "lights", "music", "news", "shopping", "timer", "weather")
 SOURCES = ("app", "speaker", "watch")
+TINY = ("tiny", "onnxruntime-int8")
 SHAPES = ((1, 16), (1, 64), (8, 16), (8, 64))
 _COST = (1.0, 3.4, 6.9, 27.0)
 # model, runtime, precision, share wrong, parameters, bytes, ms at the first shape, memory
@@ -197,3 +200,35 @@ def _stages() -> tuple[Stage, ...]:
         Stage(name="export", seconds=41),
         Stage(name="measure", seconds=388),
     )
+
+
+def with_variant(report: Record, model: str, name: str, **changes: Any) -> Record:
+    """The report with some numbers of one variant changed; those of a cell go to all its cells."""
+    cells = {key: changes.pop(key) for key in ("p50_ms", "p95_ms", "speedup") if key in changes}
+    if "accuracy" in changes:
+        changes |= right(report, changes.pop("accuracy"))
+    variants = []
+    for variant in report.variants:
+        if (variant.model, variant.id) == (model, name):
+            latency = tuple(cell.model_copy(update=cells) for cell in variant.latency)
+            variant = variant.model_copy(update={"latency": latency, **changes})
+        variants.append(variant)
+    return report.model_copy(update={"variants": tuple(variants)})
+
+
+def right(report: Record, share: float) -> dict[str, Any]:
+    """So many of the first rows answered rightly, and the others wrongly."""
+    gold = unpack(report.gold)
+    first = round(share * len(gold))
+    answers = [label if row < first else (label + 1) % len(LABELS) for row, label in enumerate(gold)]
+    return {"predictions": pack(answers), "metrics": {"accuracy": first / len(gold)}}
+
+
+def without(report: Record, drop: Callable[[Variant], bool]) -> Record:
+    """The report without some of its variants."""
+    return report.model_copy(update={"variants": tuple(v for v in report.variants if not drop(v))})
+
+
+def answers(verdict: Verdict, name: str | None = None) -> dict[tuple[str, str], str]:
+    """What each variant is told, by one check or by all."""
+    return {(check.student, check.variant): check.answer for check in verdict.checks if name in (None, check.name)}
