@@ -41,7 +41,10 @@ def meanings(group: type[BaseModel]) -> dict[str, str]:
 
 
 def _strings(owner: type) -> dict[str, str]:
-    (written,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    try:
+        (written,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    except OSError:  # installed without its sources
+        return {}
     assert isinstance(written, ast.ClassDef)
     found = {}
     for key, below in pairwise(written.body):
