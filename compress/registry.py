@@ -80,11 +80,11 @@ class Registry:
 
 
 @cache
-def _installed(*_folders: str) -> list[EntryPoint]:
-    """The entry points for this program, read once for the folders that modules are found in."""
+def _installed(*_folders: str) -> tuple[EntryPoint, ...]:
+    """The entry points for this program, read once in a process for the folders that modules are found in."""
     found = entry_points()
     groups = [group for group in found.groups if group.startswith("compress.")]
-    return [point for group in groups for point in found.select(group=group)]
+    return tuple(point for group in groups for point in found.select(group=group))
 
 
 def distributions(module: str) -> list[Distribution]:

@@ -14,16 +14,17 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class Closed(BaseModel):
-    """A closed, frozen group of keys; a key's meaning is the string that stands below it."""
+    """A closed, frozen group of keys; what a key means is said by the string below it, and nowhere else."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler(core_schema)
-        properties = handler.resolve_ref_schema(schema)["properties"]
-        for key, meaning in meanings(cls).items():
-            properties[key].setdefault("description", meaning)
+        told = meanings(cls)
+        for key, value in handler.resolve_ref_schema(schema).get("properties", {}).items():
+            if key in told:
+                value["description"] = told[key]
         return schema
 
 
@@ -41,13 +42,14 @@ def meanings(group: type[BaseModel]) -> dict[str, str]:
 
 
 def _strings(owner: type) -> dict[str, str]:
-    try:
-        (written,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
-    except OSError:  # installed without its sources
-        return {}
-    assert isinstance(written, ast.ClassDef)
     found = {}
-    for key, below in pairwise(written.body):
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
+    except (OSError, TypeError, SyntaxError):  # the sources are not installed, or are being edited
+        return {}
+    for key, below in pairwise(
+        line for written in tree.body if isinstance(written, ast.ClassDef) for line in written.body
+    ):
         match key, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(meaning))):
                 found[name] = inspect.cleandoc(meaning)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ConfigDict
 
+from compress.config.group import Closed
 from compress.report.variant import Variant
 from compress.statistics.estimate import Estimate
 from compress.statistics.evidence import Answer
@@ -22,7 +23,7 @@ class Check:
     as the name says.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = ConfigDict({**Closed.model_config, "use_attribute_docstrings": True})
     name: str
     student: str
     variant: str
