@@ -65,6 +65,7 @@ def versions(packages: Iterable[str]) -> Parts:
     return {f"version.{package}": _version(package) for package in sorted(packages)}
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)
