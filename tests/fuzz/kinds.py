@@ -166,7 +166,8 @@ def started(random: Random, folder: Path) -> Case:
         (folder / "own" / name).write_bytes(content)
     harmed = folder / "own" / random.choice(("config.json", "config.json", "tokenizer.json", "model.safetensors"))
     about = _harm(random, harmed, spoiled_json if harmed.suffix == ".json" else flipped)
-    return Case([_command(random), str(path)], (harmed.name, str(harmed.parent), "pipeline.yaml"), about)
+    students = (str(card) for card in (folder / "students").glob("*.yaml"))  # where they do not fit what its files say
+    return Case([_command(random), str(path)], (harmed.name, str(harmed.parent), "pipeline.yaml", *students), about)
 
 
 KINDS: Mapping[str, Kind] = {
