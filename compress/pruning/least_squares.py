@@ -8,6 +8,9 @@ from torch import Tensor, nn
 RIDGE = 0.01
 """How strongly a fitted Linear holds on to its weights, in mean squares of its inputs."""
 
+_ROUNDING = 1e-9
+"""The least ridge, in mean squares about zero: inputs that never differ have no spread but what rounding leaves of it."""
+
 
 class Fitted(NamedTuple):
     """Weighted mean squared error of the rows, summed over the outputs."""
@@ -57,7 +60,8 @@ class Squares:
             moments, cross = moments - torch.outer(mean, mean), cross - torch.outer(mean, gap)
         damped = moments.clone()
         if len(damped):
-            damped.diagonal().add_(RIDGE * damped.diagonal().mean().clamp(min=1e-30))
+            least = (_ROUNDING * self.moments.diagonal().mean() / self.total).clamp(min=1e-30)
+            damped.diagonal().add_(torch.maximum(RIDGE * damped.diagonal().mean(), least))
         change = torch.linalg.solve(damped, cross)
         with torch.no_grad():
             self.linear.weight.add_(change.T.to(self.linear.weight))

@@ -59,6 +59,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     edit(shop / "pipeline.yaml", "gate:\n", f"# more passes\ngate:\n{BASELINE}")
     edit(shop / "students" / "one-layer.yaml", "epochs: 3", "epochs: 4")
     harmless = runner.run()
+    edit(shop / "students" / "one-layer.yaml", "source: none", "source: none\nstart: random")
     edit(shop / "students" / "one-layer.yaml", "learning_rate: 1e-3", "learning_rate: 1e-9")
     harmful = runner.run()
     fork = runner.run(READ_ONLY="1")

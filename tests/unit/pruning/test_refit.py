@@ -79,6 +79,20 @@ def test_padding_does_not_count():
         torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_inputs_that_never_differ_move_the_bias_alone(seed):
+    generator = torch.Generator().manual_seed(seed)
+    linear, inputs = nn.Linear(8, 4), 30 * torch.randn(1, 8, generator=generator).expand(6, 8)
+    goal = torch.randn(1, 4, generator=generator).expand(6, 4)
+    before = linear.weight.detach().clone()
+    squares = Squares(linear)
+    with torch.no_grad():
+        squares.add(inputs, goal - linear(inputs), torch.rand(6, generator=generator))
+        squares.solve()
+        torch.testing.assert_close(linear(inputs), goal, rtol=0, atol=1e-4)
+    torch.testing.assert_close(linear.weight.detach(), before, rtol=0, atol=1e-5)
+
+
 def test_batches_may_be_cut_anywhere():
     model = tiny.model()
     whole = tiny.batch(model, rows=6)
