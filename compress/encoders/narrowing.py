@@ -15,6 +15,8 @@ from compress.encoders.rows import Projection
 
 RIDGE = 0.1
 """How strongly a corrected Linear holds on to its weights, in mean squares of its inputs."""
+ROUNDING = 1e-9
+"""The least ridge, in mean squares about zero: inputs that never differ have no spread but what rounding leaves of it."""
 
 
 def principal(moments: Tensor, count: int) -> Tensor:
@@ -231,7 +233,8 @@ def correct(linear: nn.Linear, inputs: Tensor, goal: Tensor) -> None:
     centred = inputs - mean
     missing = goal - wanted - centred @ linear.weight.T
     moments = (centred.T @ centred).double()
-    moments.diagonal().add_(RIDGE * moments.diagonal().mean() + 1e-12)
+    least = ROUNDING * torch.linalg.vector_norm(inputs, dtype=torch.float64).square() / inputs.shape[1]
+    moments.diagonal().add_(torch.maximum(RIDGE * moments.diagonal().mean(), least) + 1e-12)
     linear.weight.add_(torch.linalg.solve(moments, (centred.T @ missing).double()).T.to(linear.weight))
     set_bias(linear, wanted - linear.weight @ mean)
 

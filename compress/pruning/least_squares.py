@@ -5,11 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from compress.encoders.narrowing import ROUNDING
+
 RIDGE = 0.01
 """How strongly a fitted Linear holds on to its weights, in mean squares of its inputs."""
-
-_ROUNDING = 1e-9
-"""The least ridge, in mean squares about zero: inputs that never differ have no spread but what rounding leaves of it."""
 
 
 class Fitted(NamedTuple):
@@ -60,7 +59,7 @@ class Squares:
             moments, cross = moments - torch.outer(mean, mean), cross - torch.outer(mean, gap)
         damped = moments.clone()
         if len(damped):
-            least = (_ROUNDING * self.moments.diagonal().mean() / self.total).clamp(min=1e-30)
+            least = (ROUNDING * self.moments.diagonal().mean() / self.total).clamp(min=1e-30)
             damped.diagonal().add_(torch.maximum(RIDGE * damped.diagonal().mean(), least))
         change = torch.linalg.solve(damped, cross)
         with torch.no_grad():

@@ -58,3 +58,15 @@ def test_a_norm_is_fitted_exactly_to_what_a_norm_can_give() -> None:
     fit_norm(fitted, inputs, true(inputs))
     assert_close(fitted.weight, true.weight, atol=1e-5, rtol=1e-5)
     assert_close(fitted.bias, true.bias, atol=1e-5, rtol=1e-5)
+
+
+def test_inputs_that_never_differ_move_the_bias_alone() -> None:
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        linear, inputs = nn.Linear(8, 4), 30 * torch.randn(1, 8, generator=generator).expand(6, 8)
+        goal = torch.randn(1, 4, generator=generator).expand(6, 4)
+        before = linear.weight.detach().clone()
+        with torch.no_grad():
+            correct(linear, inputs, goal)
+            assert_close(linear(inputs), goal, rtol=0, atol=1e-4)
+        assert_close(linear.weight.detach(), before, rtol=0, atol=1e-4)
