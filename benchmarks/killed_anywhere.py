@@ -175,7 +175,9 @@ def disturbed(
             left.pop(0)
             stop(running, told, interrupt=asked.interrupt)
             if (folder / "runs").is_dir():
-                told.faults += damage(run_of(folder))
+                found = damage(run_of(folder))
+                told.faults += found
+                print("".join(f"    damaged: {what}\n" for what in found), end="")  # seen though this is stopped later
             continue
         ended = running.end()
         if ended not in DONE:
