@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from compress import registry
-from compress.bench import machine, memory, timer
+from compress.bench import machine, memory
 from compress.config import settings
 from compress.data import sources
-from compress.data.batches import Encoded, encode, feeds
+from compress.data.batches import Encoded, encode
 from compress.data.sources import Rows
 from compress.encoders import checkpoint
 from compress.encoders.families import family_of, stored
-from compress.errors import NotFinite
 from compress.files import read_json, write_json
 from compress.report.packing import pack
 from compress.report.variant import TEACHER
+from compress.stages.answers import Answers, answers
 from compress.stages.candidate import Candidate, candidates
 from compress.stages.context import Context
 from compress.stages.latency import latency, shaped, shapes
@@ -48,15 +48,6 @@ class Needs(NamedTuple):
     exports: Mapping[str, Path]
 
 
-class Answers(NamedTuple):
-    """What a model says of all rows."""
-
-    ids: NDArray[np.int64]
-    """(rows,) what the task makes of the logits."""
-    logits: NDArray[np.float32] | None
-    """(rows, classes), where their softmax is the classes' probability."""
-
-
 def measure(settings: Settings, needs: Needs, context: Context) -> None:
     """Answer every test row with every export and with the teacher in PyTorch, then time them in interleaved rounds.
 
@@ -78,13 +69,13 @@ def measure(settings: Settings, needs: Needs, context: Context) -> None:
     reference: Answers | None = None
     for candidate in chosen:
         rows = read[candidate.model]
-        answers = _answers(candidate, rows, task, progress.within(f"{candidate.id}: accuracy"))
-        reference = answers if reference is None else reference
+        said = answers(candidate, rows, task, context, progress.within(f"{candidate.id}: accuracy"))
+        reference = said if reference is None else reference
         progress(f"{candidate.id}: accuracy")
         samples = [shaped(rows, *shape, context.seed) for shape in shapes(asked)]
         peak = memory.peak_bytes(candidate.target, candidate.file, candidate.settings, samples, asked.threads)
         progress(f"{candidate.id}: memory")
-        judged = _judged(task, answers, reference, gold, context.seed)
+        judged = _judged(task, said, reference, gold, context.seed)
         variants.append({**candidate.described(parameters), **judged, "peak_memory_bytes": peak})
     for variant, cells in zip(variants, latency(chosen, read, asked, context.seed, progress), strict=True):
         variant |= cells
@@ -141,48 +132,18 @@ def _left(folder: Path) -> bool:
     return family_of(stored(read_json(folder / "config.json"))).reads_last
 
 
-def _answers(candidate: Candidate, rows: Encoded, task: settings.Task, notify: timer.Notify) -> Answers:
-    """The answers to all rows, in their order, each row by itself, with as many threads as the machine has.
-
-    In a batch, dynamic quantization makes an answer depend on the rows beside it.
-    Raises: NotFinite
-    """
-    kind = registry.TASKS.load(task.type)
-    ids, logits = np.zeros(len(rows), np.int64), None
-    session = candidate.open(len(machine.cores()) or 1)
-    try:
-        for done, (chosen, feed) in enumerate(feeds(rows, 1), 1):
-            given = session(feed)
-            if not np.isfinite(given).all():
-                raise NotFinite(_not_finite(candidate, int(chosen[0]), task, given))
-            ids[chosen] = kind.predict(given)
-            if kind.probabilities:
-                logits = np.empty((len(rows), given.shape[-1]), np.float32) if logits is None else logits
-                logits[chosen] = given
-            notify(done, len(rows), "row")
-    finally:
-        session.close()
-    return Answers(ids, logits)
-
-
-def _not_finite(candidate: Candidate, row: int, task: settings.Task, given: NDArray[np.floating]) -> str:
-    seen = ", ".join(f"{value:g}" for value in given.ravel()[:4])
-    todo = "Train it anew." if candidate.target == "pytorch" else "Leave this precision out, or try another recipe."
-    return f"{candidate.id}: the logits of row {row + 1} of {task.data.split('test')} are no finite numbers: {seen}. {todo}"
-
-
 def _judged(
-    task: settings.Task, answers: Answers, reference: Answers, gold: NDArray[np.int64], seed: int
+    task: settings.Task, said: Answers, reference: Answers, gold: NDArray[np.int64], seed: int
 ) -> dict[str, Any]:
     """How good the answers are, by themselves and beside the reference's."""
     beside, fit = None, None
-    if answers.logits is not None and reference.logits is not None:
-        beside = divergence(answers.logits, reference.logits)._asdict()
-        fit = calibration_error(answers.logits, gold, seed=seed)._asdict()
+    if said.logits is not None and reference.logits is not None:
+        beside = divergence(said.logits, reference.logits)._asdict()
+        fit = calibration_error(said.logits, gold, seed=seed)._asdict()
     return {
-        "metrics": _metrics(task, answers.ids, gold),
-        "predictions": pack(answers.ids),
-        "agreement": float((answers.ids == reference.ids).mean()),
+        "metrics": _metrics(task, said.ids, gold),
+        "predictions": pack(said.ids),
+        "agreement": float((said.ids == reference.ids).mean()),
         "divergence": beside,
         "calibration_error": fit,
     }

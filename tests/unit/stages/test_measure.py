@@ -1,6 +1,5 @@
-"""Accuracy is measured as a device is asked, one row at a time; and whoever waits is told how far it is."""
+"""Each model reads its own tokens; what it answers is judged by itself and beside the teacher."""
 
-import re
 from pathlib import Path
 
 import graphs
@@ -12,26 +11,14 @@ from transformers import AutoTokenizer
 
 from compress.config import settings
 from compress.data import sources
-from compress.data.batches import Encoded, encode, feeds
 from compress.data.sources import Rows
-from compress.errors import NotFinite
 from compress.quantization.dynamic import dynamic
 from compress.report import record
 from compress.report.packing import unpack
 from compress.stages import measure
 from compress.stages.candidate import Candidate
-from compress.stages.latency import Feed
-from compress.stages.progress import Progress
-from compress.targets.onnxruntime import onnxruntime
 
 TASK = settings.Task(type="text-classification", data=settings.Data(train="a.tsv", validation="b.tsv"), max_length=32)
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Encoded:
-    generator = np.random.default_rng(0)
-    texts = [" ".join(generator.choice(tiny.WORDS, generator.integers(1, 24))) for _ in range(300)]
-    return encode(Rows(texts, None, [0] * len(texts)), tiny.tokenizer(tmp_path), TASK)
 
 
 @pytest.fixture
@@ -73,57 +60,6 @@ def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: Candidate) -
         assert read[model].labels.tolist() == [1, 0]
     assert [read[model].left for model in read] == [False, True, False]
     assert len(read["one"][0]["input_ids"]) != len(read["two"][0]["input_ids"])
-
-
-def test_an_int8_answer_does_not_depend_on_the_other_rows(rows: Encoded, candidate: Candidate) -> None:
-    session = onnxruntime.open(candidate.file, {}, threads=1)
-
-    def answers(size: int) -> list[int]:
-        return [int(answer) for _, feed in feeds(rows, size, order="given") for answer in session(feed).argmax(-1)]
-
-    assert measure._answers(candidate, rows, TASK, lambda *_news: None).ids.tolist() == answers(1)
-    assert answers(8) != answers(1)
-
-
-def test_every_row_is_told(rows: Encoded, candidate: Candidate) -> None:
-    told: list[tuple[int, int, str]] = []
-    progress = Progress(lambda *news: told.append(news), 3)
-    measure._answers(candidate, rows, TASK, progress.within("tiny"))
-    assert told == [(0, 3, f"tiny, row {row} of 300") for row in range(1, 301)]
-
-
-def test_the_logits_of_every_row_are_kept_in_its_place(rows: Encoded, candidate: Candidate) -> None:
-    found = measure._answers(candidate, rows, TASK, lambda *_news: None)
-    session = onnxruntime.open(candidate.file, {}, threads=1)
-    expected = np.concatenate([session(feed) for _, feed in feeds(rows, 1, order="given")])
-    assert found.logits is not None
-    np.testing.assert_allclose(found.logits, expected, atol=1e-6)
-    assert found.ids.tolist() == expected.argmax(-1).tolist()
-
-
-class _Says:
-    """A session that gives the same logits to every row, but for one."""
-
-    def __init__(self, logits: list[float], row: int, other: list[float]) -> None:
-        self.logits, self.row, self.other, self.asked = logits, row, other, 0
-
-    def __call__(self, feed: Feed) -> np.ndarray:
-        self.asked += 1
-        return np.array([self.other if self.asked == self.row + 1 else self.logits], np.float32)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
-def test_an_answer_that_is_no_number_is_no_answer(
-    rows: Encoded, candidate: Candidate, broken: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Candidate, "open", lambda *_: _Says([1.0, 2.0], 7, [0.5, broken]))
-    row = int(np.argsort(rows.lengths, kind="stable")[7])
-    said = f"tiny onnxruntime-int8: the logits of row {row + 1} of b.tsv are no finite numbers: 0.5, {broken}. Leave"
-    with pytest.raises(NotFinite, match=re.escape(said)):
-        measure._answers(candidate, rows, TASK, lambda *_news: None)
 
 
 def test_answers_are_judged_by_themselves_and_beside_the_teachers() -> None:
