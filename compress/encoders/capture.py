@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of
+from compress.encoders.family import Family
 from compress.encoders.modules import base, extras, layers, parts
 from compress.encoders.widths import head_size
 
@@ -36,9 +38,9 @@ class Captured:
     """(b, h, t, s)."""
     entered: Tensor | None = None
     left: Tensor | None = None
+    """(b, t, d) what the encoder puts out."""
     read: int = 0
     """The place of the token that the task head reads."""
-    """(b, t, d) what the encoder puts out."""
 
     @property
     def embeddings(self) -> Tensor:
@@ -83,72 +85,86 @@ def capture(
     Of a layer without heads they are empty.
     Raises: InputError if the architecture is not known.
     """
-    size, row = head_size(model.config), family_of(model)
+    row = family_of(model)
     captured = Captured(read=-1 if row.reads_last else 0)
-    turns: list[tuple[Tensor, Tensor]] = []
-    awaited: set[str] = set()
-
-    def split(projected: Tensor) -> Tensor:
-        return projected.reshape(*projected.shape[:-1], -1, size).transpose(1, 2)
-
-    def rows_first(states: Tensor) -> Tensor:
-        return states.transpose(0, 1) if row.tokens_first else states
-
-    def start(_module: nn.Module, _args: Any) -> None:
-        captured.clear()
-
-    def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if captured.entered is None:
-            captured.entered = rows_first(args[0] if args else kwargs["hidden_states"])
-
-    def leave(_module: nn.Module, _args: Any, output: Tensor | tuple[Tensor, ...]) -> None:
-        captured.hidden_states.append(rows_first(output if isinstance(output, Tensor) else output[0]))
-
-    def final(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        captured.hidden_states[-1] = output
-
-    def attend(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
-        awaited.update(("queries", "keys", "values"))
-        turns[:] = [kwargs["position_embeddings"]] if row.rotary else []
-
-    def take(into: str, *, turned: bool) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
-            if into in awaited:  # only the first time: a layer of DeBERTa makes them of distances too
-                awaited.remove(into)
-                heads = split(output)
-                getattr(captured, into).append(_turned(heads, *turns[-1]) if turned else heads)
-
-        return hook
-
-    def finish(_module: nn.Module, _args: Any, output: Any) -> None:
-        captured.left = output[0]
-
-    def nothing(_module: nn.Module, _args: Any, output: tuple[Tensor, ...]) -> None:
-        rows, tokens = output[0].shape[:2]
-        for found in (captured.queries, captured.keys, *((captured.values,) if relations else ())):
-            found.append(output[0].new_empty(rows, 0, tokens, size))
-
-    with ExitStack() as hooks:
-        hooks.enter_context(base(model).register_forward_pre_hook(start))
+    hooks = _Hooks(captured, row, head_size(model.config), relations=relations)
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        enter(base(model).register_forward_pre_hook(hooks.start))
         if embeddings:
-            hooks.enter_context(layers(model)[0].register_forward_pre_hook(enter, with_kwargs=True))
+            enter(layers(model)[0].register_forward_pre_hook(hooks.enter, with_kwargs=True))
         if hidden_states:
             for layer in layers(model):
-                hooks.enter_context(layer.register_forward_hook(leave))
+                enter(layer.register_forward_hook(hooks.leave))
             if (norm := extras(model).final_norm) is not None:
-                hooks.enter_context(norm.register_forward_hook(final))
+                enter(norm.register_forward_hook(hooks.normed))
         for part in parts(model) if attention_scores or relations else ():
             if not part.query.out_features:
-                hooks.enter_context(part.attention.register_forward_hook(nothing))
+                enter(part.attention.register_forward_hook(hooks.nothing))
                 continue
-            hooks.enter_context(part.attention.register_forward_pre_hook(attend, with_kwargs=True))
-            hooks.enter_context(part.query.register_forward_hook(take("queries", turned=row.rotary)))
-            hooks.enter_context(part.key.register_forward_hook(take("keys", turned=row.rotary)))
+            enter(part.attention.register_forward_pre_hook(hooks.attend, with_kwargs=True))
+            enter(part.query.register_forward_hook(partial(hooks.project, "queries")))
+            enter(part.key.register_forward_hook(partial(hooks.project, "keys")))
             if relations:
-                hooks.enter_context(part.value.register_forward_hook(take("values", turned=False)))
+                enter(part.value.register_forward_hook(partial(hooks.project, "values")))
         if sentence:
-            hooks.enter_context(base(model).register_forward_hook(finish))
+            enter(base(model).register_forward_hook(hooks.end))
         yield captured
+
+
+class _Hooks:
+    """What is called within a forward pass and writes down what it sees."""
+
+    def __init__(self, captured: Captured, row: Family, size: int, *, relations: bool) -> None:
+        self._captured, self._row, self._size, self._relations = captured, row, size, relations
+        self._turns: tuple[Tensor, Tensor] | None = None
+        self._awaited: set[str] = set()
+
+    def start(self, _module: nn.Module, _args: Any) -> None:
+        """The encoder is called."""
+        self._captured.clear()
+
+    def enter(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The first layer is called, again in each turn if it is shared."""
+        if self._captured.entered is None:
+            self._captured.entered = self._rows_first(args[0] if args else kwargs["hidden_states"])
+
+    def leave(self, _module: nn.Module, _args: Any, output: Tensor | tuple[Tensor, ...]) -> None:
+        """A layer is done."""
+        states = output if isinstance(output, Tensor) else output[0]
+        self._captured.hidden_states.append(self._rows_first(states))
+
+    def normed(self, _module: nn.Module, _args: Any, output: Tensor) -> None:
+        """The norm behind all layers is done."""
+        self._captured.hidden_states[-1] = output
+
+    def attend(self, _module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
+        """A layer's attention is called."""
+        self._awaited = {"queries", "keys", "values"}
+        self._turns = kwargs["position_embeddings"] if self._row.rotary else None
+
+    def project(self, into: str, _module: nn.Module, _args: Any, output: Tensor) -> None:
+        """The Linear of its queries, keys or values is done; the first time counts: DeBERTa's make them of distances too."""
+        if into not in self._awaited:
+            return
+        self._awaited.remove(into)
+        heads = output.reshape(*output.shape[:-1], -1, self._size).transpose(1, 2)
+        turned = heads if self._turns is None or into == "values" else _turned(heads, *self._turns)
+        getattr(self._captured, into).append(turned)
+
+    def nothing(self, _module: nn.Module, _args: Any, output: tuple[Tensor, ...]) -> None:
+        """An attention without heads is done."""
+        rows, tokens = output[0].shape[:2]
+        inside = self._captured
+        for found in (inside.queries, inside.keys, *((inside.values,) if self._relations else ())):
+            found.append(output[0].new_empty(rows, 0, tokens, self._size))
+
+    def end(self, _module: nn.Module, _args: Any, output: Any) -> None:
+        """The encoder is done."""
+        self._captured.left = output[0]
+
+    def _rows_first(self, states: Tensor) -> Tensor:
+        return states.transpose(0, 1) if self._row.tokens_first else states
 
 
 def _turned(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
