@@ -89,26 +89,25 @@ def capture(
     captured = Captured(read=-1 if row.reads_last else 0)
     hooks = _Hooks(captured, row, head_size(model.config), relations=relations)
     with ExitStack() as stack:
-        enter = stack.enter_context
-        enter(base(model).register_forward_pre_hook(hooks.start))
+        stack.enter_context(base(model).register_forward_pre_hook(hooks.start))
         if embeddings:
-            enter(layers(model)[0].register_forward_pre_hook(hooks.enter, with_kwargs=True))
+            stack.enter_context(layers(model)[0].register_forward_pre_hook(hooks.enter, with_kwargs=True))
         if hidden_states:
             for layer in layers(model):
-                enter(layer.register_forward_hook(hooks.leave))
+                stack.enter_context(layer.register_forward_hook(hooks.leave))
             if (norm := extras(model).final_norm) is not None:
-                enter(norm.register_forward_hook(hooks.normed))
+                stack.enter_context(norm.register_forward_hook(hooks.normed))
         for part in parts(model) if attention_scores or relations else ():
             if not part.query.out_features:
-                enter(part.attention.register_forward_hook(hooks.nothing))
+                stack.enter_context(part.attention.register_forward_hook(hooks.headless))
                 continue
-            enter(part.attention.register_forward_pre_hook(hooks.attend, with_kwargs=True))
-            enter(part.query.register_forward_hook(partial(hooks.project, "queries")))
-            enter(part.key.register_forward_hook(partial(hooks.project, "keys")))
+            stack.enter_context(part.attention.register_forward_pre_hook(hooks.attend, with_kwargs=True))
+            stack.enter_context(part.query.register_forward_hook(partial(hooks.project, "queries")))
+            stack.enter_context(part.key.register_forward_hook(partial(hooks.project, "keys")))
             if relations:
-                enter(part.value.register_forward_hook(partial(hooks.project, "values")))
+                stack.enter_context(part.value.register_forward_hook(partial(hooks.project, "values")))
         if sentence:
-            enter(base(model).register_forward_hook(hooks.end))
+            stack.enter_context(base(model).register_forward_hook(hooks.end))
         yield captured
 
 
@@ -117,7 +116,7 @@ class _Hooks:
 
     def __init__(self, captured: Captured, row: Family, size: int, *, relations: bool) -> None:
         self._captured, self._row, self._size, self._relations = captured, row, size, relations
-        self._turns: tuple[Tensor, Tensor] | None = None
+        self._turn: tuple[Tensor, Tensor] | None = None
         self._awaited: set[str] = set()
 
     def start(self, _module: nn.Module, _args: Any) -> None:
@@ -125,7 +124,7 @@ class _Hooks:
         self._captured.clear()
 
     def enter(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The first layer is called, again in each turn if it is shared."""
+        """The first layer is called, once for each layer if it is shared."""
         if self._captured.entered is None:
             self._captured.entered = self._rows_first(args[0] if args else kwargs["hidden_states"])
 
@@ -141,18 +140,18 @@ class _Hooks:
     def attend(self, _module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
         """A layer's attention is called."""
         self._awaited = {"queries", "keys", "values"}
-        self._turns = kwargs["position_embeddings"] if self._row.rotary else None
+        self._turn = kwargs["position_embeddings"] if self._row.rotary else None
 
     def project(self, into: str, _module: nn.Module, _args: Any, output: Tensor) -> None:
-        """The Linear of its queries, keys or values is done; the first time counts: DeBERTa's make them of distances too."""
+        """A Linear of queries, keys or values is done; the first time counts: DeBERTa's make them of distances too."""
         if into not in self._awaited:
             return
         self._awaited.remove(into)
         heads = output.reshape(*output.shape[:-1], -1, self._size).transpose(1, 2)
-        turned = heads if self._turns is None or into == "values" else _turned(heads, *self._turns)
+        turned = heads if self._turn is None or into == "values" else _turned(heads, *self._turn)
         getattr(self._captured, into).append(turned)
 
-    def nothing(self, _module: nn.Module, _args: Any, output: tuple[Tensor, ...]) -> None:
+    def headless(self, _module: nn.Module, _args: Any, output: tuple[Tensor, ...]) -> None:
         """An attention without heads is done."""
         rows, tokens = output[0].shape[:2]
         inside = self._captured

@@ -132,7 +132,7 @@ def _unsaid(_done: int, _total: int, _note: str) -> None:
 def _make(plan: Plan, step: Step, watcher: Watcher, others: team.Others) -> None:
     parts = plan.parts(step)
     mark = fingerprint.digest(parts)
-    job = _job(plan, step, _work(plan.loaded.folder / ".work" / step.name, mark, watcher))
+    job = _job(plan, step, _work(plan.loaded.folder / ".work" / step.name, mark, watcher.progress))
     begun = time.perf_counter()
     with artifact.create(plan.folder(step.name), step.name, parts, mark) as draft:
         with others.training(job) if step.trains else nullcontext():
@@ -158,13 +158,14 @@ def _job(plan: Plan, step: Step, work: Path) -> Job:
     )
 
 
-def _work(folder: Path, mark: str, watcher: Watcher) -> Path:
+def _work(folder: Path, mark: str, say: seal.Say) -> Path:
     """The folder for half-done work, emptied if it belongs to other settings, inputs or code, or to nobody knows what."""
     note = folder / f"fingerprint{seal.SUFFIX}"
     told = {"fingerprint": mark}
-    if seal.kept(note, watcher.progress) != told:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+    if seal.kept(note, say) != told:
+        if folder.exists():
+            shutil.rmtree(folder)  # what cannot be removed is an error: below a new fingerprint it would count as new
+        folder.mkdir(parents=True)
         seal.write(note, told)
     return folder
 

@@ -1,4 +1,4 @@
-"""What each model says of the rows; kept, so that a stage that goes on after an interruption does not ask again."""
+"""What each model says of the rows; kept, so that no model that answered all of them is asked again."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from compress.bench import machine, timer
 from compress.config import settings
 from compress.data.batches import Encoded, feeds
 from compress.errors import NotFinite
+from compress.files import text_digest
 from compress.stages.candidate import Candidate
 from compress.stages.context import Context
 from compress.store import seal
@@ -31,14 +32,14 @@ def answers(
 ) -> Answers:
     """The answers to all rows, in their order, each row by itself, with as many threads as the machine has.
 
-    In a batch, dynamic quantization makes an answer depend on the rows beside it. The work folder keeps them.
+    In a batch, dynamic quantization makes an answer depend on the rows beside it. When all rows are answered, the work
+    folder keeps the answers: a stage that goes on after an interruption reads them there.
     Raises: NotFinite
     """
-    path = context.work / "answers" / f"{candidate.id}.safetensors"
-    whole = path.with_name(f"{path.name}{seal.SUFFIX}")
-    if seal.kept(whole, context.notify) is None:
+    path = context.work / "answers" / f"{text_digest(candidate.id)[:32]}.safetensors"
+    if seal.kept(_seal(path), context.notify) is None:
         _write(path, _asked(candidate, rows, task, notify))
-        seal.write(whole, {"files": seal.facts(path.parent, [path.name])})
+        seal.write(_seal(path), {"model": candidate.id, "files": seal.facts(path.parent, [path.name])})
     found = safetensors.numpy.load_file(path)
     return Answers(found["ids"], found.get("logits"))
 
@@ -71,3 +72,7 @@ def _not_finite(candidate: Candidate, row: int, task: settings.Task, given: NDAr
 def _write(path: Path, found: Answers) -> None:
     path.parent.mkdir(exist_ok=True)
     safetensors.numpy.save_file({name: value for name, value in found._asdict().items() if value is not None}, path)
+
+
+def _seal(path: Path) -> Path:
+    return path.with_suffix(seal.SUFFIX)

@@ -149,11 +149,11 @@ def _judged(
     }
 
 
-def _metrics(task: settings.Task, answers: NDArray[np.int64], gold: NDArray[np.int64]) -> dict[str, float]:
+def _metrics(task: settings.Task, ids: NDArray[np.int64], gold: NDArray[np.int64]) -> dict[str, float]:
     """The task's metric first, then the others that fit."""
     allowed = registry.TASKS.load(task.type).metrics
     names = [task.metric, *(name for name in allowed if name != task.metric)]
-    return {name: float(registry.METRICS.load(name)(answers, gold)) for name in names}
+    return {name: float(registry.METRICS.load(name)(ids, gold)) for name in names}
 
 
 def _sureness(reference: Answers | None) -> str | None:

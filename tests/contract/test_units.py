@@ -112,13 +112,17 @@ def test_nothing_of_a_gone_block_is_computed(family: str) -> None:
     assert all(weight.numel() for weight in built.state_dict().values())
 
 
+@pytest.mark.parametrize("relations", [False, True])
 @EVERY
-def test_what_is_captured_of_a_layer_without_heads_is_empty(family: str) -> None:
-    with capture(small(family), hidden_states=True, attention_scores=True, embeddings=True) as captured:
+def test_what_is_captured_of_a_layer_without_heads_is_empty(family: str, relations: bool) -> None:
+    with capture(
+        small(family), hidden_states=True, attention_scores=True, relations=relations, embeddings=True
+    ) as captured:
         answers(small(family))
     heads = widths.shape_of(small(family).config).heads
     assert [query.shape for query in captured.queries] == [(3, number, 8, 8) for number in heads]
     assert [key.shape for key in captured.keys] == [(3, number, 8, 8) for number in heads]
+    assert [value.shape for value in captured.values] == [(3, number, 8, 8) for number in heads if relations]
     assert [state.shape for state in captured.hidden_states] == [(3, 8, HIDDEN)] * LAYERS
 
 

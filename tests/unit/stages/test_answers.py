@@ -1,4 +1,4 @@
-"""Answers are what a device would give, one row at a time; whoever waits is told; and no row is asked twice."""
+"""Answers are what a device would give, one row at a time; whoever waits is told; and who answered is not asked again."""
 
 import re
 from collections.abc import Callable
@@ -100,8 +100,9 @@ def test_an_answer_that_is_no_number_is_no_answer(
     monkeypatch.setattr(Candidate, "open", lambda *_: _Says([1.0, 2.0], 7, [0.5, broken]))
     row = int(np.argsort(rows.lengths, kind="stable")[7])
     said = f"tiny onnxruntime-int8: the logits of row {row + 1} of b.tsv are no finite numbers: 0.5, {broken}. Leave"
-    with pytest.raises(NotFinite, match=re.escape(said)):
-        answers(candidate, rows, TASK, context, quiet)
+    for _ in range(2):
+        with pytest.raises(NotFinite, match=re.escape(said)):
+            answers(candidate, rows, TASK, context, quiet)
 
 
 def refuse(*_: object) -> _Says:
@@ -111,21 +112,39 @@ def refuse(*_: object) -> _Says:
 def test_what_was_answered_is_not_asked_again(
     rows: Encoded, candidate: Candidate, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other = candidate._replace(precision="no/such: precision")
     first = answers(candidate, rows, TASK, context, quiet)
-    other = answers(candidate._replace(model="other"), rows, TASK, context, quiet)
+    monkeypatch.setattr(Candidate, "open", lambda *_: _Says([1.0, 2.5], 7, [3.0, 2.0]))
+    second = answers(other, rows, TASK, context, quiet)
     monkeypatch.setattr(Candidate, "open", refuse)
-    again = answers(candidate, rows, TASK, context, quiet)
-    assert first.logits is not None
-    assert again.logits is not None
-    assert (again.ids.tobytes(), again.logits.tobytes()) == (first.ids.tobytes(), first.logits.tobytes())
-    assert again.logits.dtype == first.logits.dtype == np.float32
-    assert other.ids.tolist() == first.ids.tolist()
+    for one, before in ((candidate, first), (other, second)):
+        again = answers(one, rows, TASK, context, quiet)
+        assert before.logits is not None
+        assert again.logits is not None
+        assert (again.ids.tobytes(), again.logits.tobytes()) == (before.ids.tobytes(), before.logits.tobytes())
+        assert (again.ids.dtype, again.logits.dtype) == (np.int64, np.float32)
+    assert first.ids.tolist() != second.ids.tolist()
+
+
+def test_what_was_not_sealed_is_not_read(
+    rows: Encoded, candidate: Candidate, context: Context, said: list[str]
+) -> None:
+    first = answers(candidate, rows, TASK, context, quiet)
+    (kept,) = context.work.glob("answers/*.safetensors")
+    (mark,) = context.work.glob("answers/*.seal")
+    mark.unlink()
+    kept.write_bytes(b"half of it")
+    assert answers(candidate, rows, TASK, context, quiet).ids.tolist() == first.ids.tolist()
+    assert said == []
 
 
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"?"), "has been changed"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])),
+            "has been changed",
+        ),
         (lambda path: path.write_bytes(path.read_bytes()[:-4]), "bytes, not"),
         (lambda path: path.unlink(), "is missing"),
     ],
@@ -144,7 +163,9 @@ def test_answers_that_are_damaged_are_asked_anew_and_that_is_said(
     harm(kept)
     again = answers(candidate, rows, TASK, context, quiet)
     assert again.ids.tolist() == first.ids.tolist()
-    assert [note for note in said if told in note and note.endswith("dropped, and made anew")] == said != []
+    (note,) = said
+    assert told in note
+    assert note.endswith(": dropped, and made anew")
     monkeypatch.setattr(Candidate, "open", refuse)
     answers(candidate, rows, TASK, context, quiet)
 

@@ -12,11 +12,13 @@ from transformers import AutoTokenizer
 from compress.config import settings
 from compress.data import sources
 from compress.data.sources import Rows
+from compress.encoders import checkpoint
 from compress.quantization.dynamic import dynamic
 from compress.report import record
 from compress.report.packing import unpack
 from compress.stages import measure
 from compress.stages.candidate import Candidate
+from compress.stages.context import Context
 
 TASK = settings.Task(type="text-classification", data=settings.Data(train="a.tsv", validation="b.tsv"), max_length=32)
 
@@ -60,6 +62,30 @@ def test_each_model_reads_its_own_tokens(tmp_path: Path, candidate: Candidate) -
         assert read[model].labels.tolist() == [1, 0]
     assert [read[model].left for model in read] == [False, True, False]
     assert len(read["one"][0]["input_ids"]) != len(read["two"][0]["input_ids"])
+
+
+def test_a_measuring_that_goes_on_asks_no_model_for_its_answers_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save(tiny.model(), tmp_path / "teacher")
+    tiny.tokenizer(tmp_path / "teacher")
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text("label\ttext\na\tgood film\nb\tbad film\nc\tlong nights\n")
+    data = settings.Data(train="train.tsv", validation="dev.tsv")
+    task = settings.Task(type="text-classification", data=data, max_length=32)
+    asked = measure.Settings(task, settings.Measure(batch=(1,), sequence=(8,), rounds=3))
+    needs, told = measure.Needs(tmp_path / "teacher", {}), list[str]()
+    context = Context("measure", tmp_path, tmp_path, tmp_path, 0, lambda _done, _total, note: told.append(note))
+    with monkeypatch.context() as stopped:
+        stopped.setattr(measure, "latency", lambda *_: pytest.fail("stopped"))
+        with pytest.raises(pytest.fail.Exception, match="stopped"):
+            measure.measure(asked, needs, context)
+    first, second = [note for note in told if "accuracy" in note], len(told)
+    assert first == [
+        f"teacher pytorch-fp32: accuracy{row}" for row in (", row 1 of 3", ", row 2 of 3", ", row 3 of 3", "")
+    ]
+    measure.measure(asked, needs, context)
+    assert [note for note in told[second:] if "accuracy" in note] == first[-1:]
 
 
 def test_answers_are_judged_by_themselves_and_beside_the_teachers() -> None:
