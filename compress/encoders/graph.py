@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of
 from compress.encoders.simplify import simplify
-from compress.encoders.tracing import example, traceable
+from compress.encoders.tracing import example, let_go, traceable
 from compress.files import flush
 
 OPSET = 20
@@ -41,9 +41,10 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
             output_names=["logits"],
             verbose=False,
         )
-    if program is None:
+    if program is None or program.exported_program is None:
         raise RuntimeError("the exporter returned no program")
     graph = program.model_proto
+    let_go(program.exported_program)
     simplify(graph.graph)
     write_graph(graph, path)
 

@@ -1,3 +1,4 @@
+import gc
 import logging
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import onnx
 import pytest
 import tiny
 import torch
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from compress.encoders import graph as graph_module
 from compress.encoders.families import FAMILIES
@@ -45,6 +47,15 @@ def test_the_same_weights_give_the_same_bytes_and_no_trace_of_the_machine(tmp_pa
     for trace in (str(tmp_path), str(Path.cwd()), str(Path.home()), str(Path(torch.__file__).parents[1]), ".py"):
         assert trace.encode() not in content
     assert not read_graph(path).graph.value_info
+
+
+def test_nothing_of_past_exports_is_held(tmp_path: Path) -> None:
+    model, held = tiny.model(), []
+    for _ in range(5):
+        export_graph(model, tmp_path / "model.onnx")
+        gc.collect()
+        held.append(sum(type(one) is ShapeEnv for one in gc.get_objects()))
+    assert held[1:] == [held[1]] * 4  # the last one may live until the next
 
 
 def test_the_model_is_left_as_it_is_and_the_exporter_is_silent(
