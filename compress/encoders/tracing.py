@@ -68,7 +68,7 @@ class Logits(nn.Module):
 
 
 def let_go(program: ExportedProgram) -> None:
-    """Free what PyTorch would keep of a program that is needed no more: some MB of its shapes, for as long as the process lives.
+    """Free what PyTorch would keep of a program that is needed no more for as long as the process lives: all its shapes.
 
     They hang together in a circle through the sizes of tensors, where Python's collector cannot see it, and in caches.
     """
