@@ -4,9 +4,9 @@
     python benchmarks/soak.py pipeline.yaml --runs 5 --only processes
 
 Prints after each run its peak memory, or in one process what it holds after the run, with its threads and open files; and
-the files that lie in the system's folder of temporary files and in the run folder. Exits with 1 if one of them grows: files
-and threads at all between the second run and the last, memory by more than 2 % a run (its least-squares line, the first
-quarter left out: libraries fill their caches then).
+the files that it left in the folder of temporary files and in the run folder. Exits with 1 if one of them grows: files and
+threads at all between the second run and the last; memory if it surely grows by more than 0.2 % a run (the lower end of the
+95 % interval of its Theil-Sen slope; the first quarter is left out, as libraries fill their caches then).
 """
 
 import argparse
@@ -15,7 +15,6 @@ import gc
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,9 +23,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import killed_anywhere
+from scipy.stats import theilslopes
 
 ROOT = Path(__file__).parents[1]
-GROWTH = 0.02
+GROWTH = 0.002
+FEWEST = 5
 
 
 def main() -> None:
@@ -37,9 +38,14 @@ def main() -> None:
     parser.add_argument("--only", choices=["processes", "process"])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for `compress run`")
     asked = parser.parse_args()
+    if asked.runs < FEWEST:
+        parser.error(f"--runs: {asked.runs}; growth shows in {FEWEST} runs or more")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     grown = []
     with tempfile.TemporaryDirectory() as work:
+        temporary = Path(work, "temporary")
+        temporary.mkdir()
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
         folder = killed_anywhere.project(asked.pipeline, Path(work, "project"))
         command = ["run", str(folder / asked.pipeline.name)]
         command += [part for value in asked.set for part in ("--set", value)]
@@ -61,7 +67,7 @@ def soak(run: Callable[[], dict[str, int]], runs: Path, count: int) -> list[dict
         shutil.rmtree(runs, ignore_errors=True)
         begun = time.monotonic()
         seen = run()
-        seen["temporary_files"] = len(list(Path(tempfile.gettempdir()).iterdir()))
+        seen["temporary_files"] = len(list(Path(tempfile.gettempdir()).rglob("*")))
         seen["run_files"] = len(list(runs.rglob("*")))
         found.append(seen)
         values = [f"{seen['memory_bytes'] / 1e6:.0f} MB", *(str(seen[name]) for name in FIGURES[1:])]
@@ -70,7 +76,7 @@ def soak(run: Callable[[], dict[str, int]], runs: Path, count: int) -> list[dict
 
 
 def apart(command: list[str]) -> dict[str, int]:
-    """Run in a process of its own: its peak memory (of its children the largest, if that is larger)."""
+    """Run in a process of its own: what it held at the end, its memory at the highest."""
     code = "import sys; from compress.cli.main import code; from soak import peak; peak(code(sys.argv[1:]))"
     paths = [str(ROOT), str(ROOT / "benchmarks"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
@@ -129,14 +135,13 @@ def growth(found: list[dict[str, int]]) -> list[str]:
     """What grew from run to run."""
     told = []
     for name in FIGURES[1:]:
-        if len(found) > 2 and found[-1][name] > found[1][name]:
+        if found[-1][name] > found[1][name]:
             told.append(f"{name} grew from {found[1][name]} after the second run to {found[-1][name]} after the last")
     memory = [seen["memory_bytes"] for seen in found[len(found) // 4 :]]
-    if len(memory) > 2:
-        slope = statistics.linear_regression(range(len(memory)), memory).slope
-        print(f"  memory: {slope / 1e6:+.1f} MB a run ({slope / memory[0]:+.2%})")
-        if slope > GROWTH * memory[0]:
-            told.append(f"memory grew by {slope / 1e6:.1f} MB a run")
+    slope, _, low, high = theilslopes(memory)
+    print(f"  memory: {slope / 1e6:+.2f} ({low / 1e6:+.2f} to {high / 1e6:+.2f}) MB a run ({slope / memory[0]:+.2%})")
+    if low > GROWTH * memory[0]:
+        told.append(f"memory grew by {slope / 1e6:.2f} MB a run")
     return told
 
 

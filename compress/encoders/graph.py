@@ -9,11 +9,12 @@ from pathlib import Path
 
 import onnx
 import torch
+from torch.export import ExportedProgram
 from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of
 from compress.encoders.simplify import simplify
-from compress.encoders.tracing import example, let_go, traceable
+from compress.encoders.tracing import example, traceable
 from compress.files import flush
 
 OPSET = 20
@@ -41,12 +42,30 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
             output_names=["logits"],
             verbose=False,
         )
-    if program is None or program.exported_program is None:
+    if program is None:
         raise RuntimeError("the exporter returned no program")
+    if program.exported_program is not None:
+        _free_shapes(program.exported_program)
     graph = program.model_proto
-    let_go(program.exported_program)
     simplify(graph.graph)
     write_graph(graph, path)
+
+
+def _free_shapes(program: ExportedProgram) -> None:
+    """Free what PyTorch would keep, for as long as the process lives, of a program that is needed no more: its shapes.
+
+    A circle through the sizes of tensors holds them, where Python's collector cannot see it, and so do caches of
+    methods. All programs share these: another that is being traced computes anew, to the same answers.
+    """
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv  # imports sympy, which is slow
+
+    for node in program.graph.nodes:
+        shapes = getattr(getattr(node.meta.get("val"), "fake_mode", None), "shape_env", None)
+        if shapes is not None:
+            shapes.tracked_fakes = None
+    for value in vars(ShapeEnv).values():
+        if clear := getattr(value, "cache_clear", None):
+            clear()
 
 
 def read_graph(path: Path) -> onnx.ModelProto:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of
@@ -65,22 +64,6 @@ class Logits(nn.Module):
         more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **more).logits
         return logits
-
-
-def let_go(program: ExportedProgram) -> None:
-    """Free what PyTorch would keep of a program that is needed no more for as long as the process lives: all its shapes.
-
-    They hang together in a circle through the sizes of tensors, where Python's collector cannot see it, and in caches.
-    """
-    from torch.fx.experimental.symbolic_shapes import ShapeEnv
-
-    for node in program.graph.nodes:
-        shapes = getattr(getattr(node.meta.get("val"), "fake_mode", None), "shape_env", None)
-        if shapes is not None:
-            shapes.tracked_fakes = None
-    for method in vars(ShapeEnv).values():
-        if clear := getattr(method, "cache_clear", None):
-            clear()
 
 
 def bounded(model: PreTrainedModel, rows: int, tokens: int) -> tuple[tuple[Tensor, ...], tuple[dict[int, Any], ...]]:

@@ -1,6 +1,7 @@
 """Run after run in one process: nothing is left behind, and nothing grows."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -47,5 +48,22 @@ def test_growth_is_called_out() -> None:
     leaking = [{**one, "memory_bytes": 1000 + 50 * number, "threads": number} for number, one in enumerate(steady)]
     assert soak.growth(leaking) == [
         "threads grew from 1 after the second run to 5 after the last",
-        "memory grew by 0.0 MB a run",
+        "memory grew by 0.00 MB a run",
     ]
+
+
+@pytest.mark.parametrize(("rate", "told"), [(0.0045, ["memory grew by 4.22 MB a run"]), (0.0009, [])])
+def test_slow_growth_of_memory_is_told_from_its_scatter(rate: float, told: list[str]) -> None:
+    scatter = [0, 6, -5, 2, 7, -6, 1, -3, 5, -1]
+    seen = [
+        {**dict.fromkeys(soak.FIGURES, 10), "memory_bytes": round(900e6 * (1 + rate * run)) + scatter[run % 10] * 10**6}
+        for run in range(20)
+    ]
+    assert soak.growth(seen) == told
+
+
+def test_too_few_runs_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["soak.py", "--runs", "4"])
+    with pytest.raises(SystemExit, match="2"):
+        soak.main()
+    assert "--runs: 4; growth shows in 5 runs or more" in capsys.readouterr().err

@@ -49,13 +49,13 @@ def test_the_same_weights_give_the_same_bytes_and_no_trace_of_the_machine(tmp_pa
     assert not read_graph(path).graph.value_info
 
 
-def test_nothing_of_past_exports_is_held(tmp_path: Path) -> None:
-    model, held = tiny.model(), []
-    for _ in range(5):
+def test_the_shapes_of_past_exports_are_freed(tmp_path: Path) -> None:
+    model, held = tiny.model(layers=1), []
+    for _ in range(4):
         export_graph(model, tmp_path / "model.onnx")
         gc.collect()
         held.append(sum(type(one) is ShapeEnv for one in gc.get_objects()))
-    assert held[1:] == [held[1]] * 4  # the last one may live until the next
+    assert max(held[2:]) <= held[1]  # PyTorch keeps those of one export until the next
 
 
 def test_the_model_is_left_as_it_is_and_the_exporter_is_silent(
