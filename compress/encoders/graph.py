@@ -1,5 +1,6 @@
 """A model's ONNX graph: the form that ONNX based targets and the quantization recipes take it in."""
 
+import linecache
 import logging
 import tempfile
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 import onnx
 import torch
 from torch.export import ExportedProgram
+from torch.fx import graph_module
 from transformers import PreTrainedModel
 
 from compress.encoders.families import family_of
@@ -32,7 +34,7 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
     the same weights give the same bytes. Of the last layer it computes what the classifier reads. Written whole or not
     at all.
     """
-    with _quiet(), torch.no_grad():
+    with _quiet(), _sources_freed(), torch.no_grad():
         program = torch.onnx.export(
             traceable(model),
             kwargs=example(model),
@@ -49,6 +51,20 @@ def export_graph(model: PreTrainedModel, path: Path, *, opset: int = OPSET) -> N
     graph = program.model_proto
     simplify(graph.graph)
     write_graph(graph, path)
+
+
+@contextmanager
+def _sources_freed() -> Iterator[None]:
+    """Free the source text of modules that are generated meanwhile; PyTorch keeps it, for tracebacks, while the process lives."""
+    loader = getattr(graph_module, "_loader", None)  # private: another version may have none
+    sources = getattr(loader, "eval_cache", {})
+    known = set(sources)
+    try:
+        yield
+    finally:
+        for name in sources.keys() - known:
+            del sources[name]
+            linecache.cache.pop(name, None)
 
 
 def _free_shapes(program: ExportedProgram) -> None:

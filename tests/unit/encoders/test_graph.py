@@ -1,4 +1,5 @@
 import gc
+import linecache
 import logging
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import tiny
 import torch
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.fx.graph_module import _loader
 
 from compress.encoders import graph as graph_module
 from compress.encoders.families import FAMILIES
@@ -49,13 +51,16 @@ def test_the_same_weights_give_the_same_bytes_and_no_trace_of_the_machine(tmp_pa
     assert not read_graph(path).graph.value_info
 
 
-def test_the_shapes_of_past_exports_are_freed(tmp_path: Path) -> None:
+def test_the_shapes_and_sources_of_past_exports_are_freed(tmp_path: Path) -> None:
     model, held = tiny.model(layers=1), []
+    sources = list(linecache.cache), list(_loader.eval_cache)
     for _ in range(4):
         export_graph(model, tmp_path / "model.onnx")
         gc.collect()
         held.append(sum(type(one) is ShapeEnv for one in gc.get_objects()))
     assert max(held[2:]) <= held[1]  # PyTorch keeps those of one export until the next
+    assert not [name for name in set(linecache.cache) - set(sources[0]) if name.startswith("<eval_with_key>")]
+    assert list(_loader.eval_cache) == sources[1]
 
 
 def test_the_model_is_left_as_it_is_and_the_exporter_is_silent(
