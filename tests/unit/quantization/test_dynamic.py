@@ -25,5 +25,7 @@ def test_every_product_with_weights_and_the_embeddings_are_int8(tmp_path: Path) 
 
 def test_weights_have_a_scale_for_each_output(tmp_path: Path) -> None:
     dynamic(graphs.graph(), tmp_path / "int8.onnx", Material("int8", none))
-    initializers = {tensor.name: tensor for tensor in read_graph(tmp_path / "int8.onnx").graph.initializer}
-    assert list(initializers["classifier.weight_scale"].dims) == [3]
+    stored = read_graph(tmp_path / "int8.onnx").graph.initializer
+    # ONNX Runtime adds "_Transposed" to the weight's name from 1.32 on.
+    scales = [one for one in stored if one.name.startswith("classifier.weight") and one.name.endswith("_scale")]
+    assert [list(one.dims) for one in scales] == [[3]]
