@@ -53,7 +53,11 @@ def _points(record: Record, variant: Variant) -> str:
 
 
 def _nats(seen: Estimate | None) -> str:
-    return NONE if seen is None else f"{seen.value:.3g} ({seen.low:.3g}–{seen.high:.3g})"
+    if seen is None:
+        return NONE
+    if seen.high < 1e-4:  # how the engine rounds, if anything
+        return "below 0.0001" if seen.high else "0"
+    return f"{seen.value:.4f} ({seen.low:.4f}–{seen.high:.4f})"
 
 
 def _share(seen: Estimate | None) -> str:
