@@ -37,8 +37,10 @@ def run(arguments: list[str], said: Path, fatal: str | None = None, skipped: int
     It kills itself just before a file or folder is written, moved or removed whose path ends with the pattern `fatal`,
     once that was let pass so many times.
     """
+    from compress import interruption
     from compress.cli import main
 
+    interruption.PATIENCE_S = 600  # how far it comes in its own depends on the machine
     with said.open("wb") as stream:
         for number in (1, 2):
             os.dup2(stream.fileno(), number)

@@ -44,7 +44,7 @@ def _divergence(variant: Variant, limit: float) -> Check:
         text = f"{variant.model} {variant.id}: how far its probabilities lie from the teacher's was not measured."
         return blind(name, text, variant.model, variant.id)
     text = (
-        f"{variant.model} {variant.id} lies {seen.value:.4f} nats from the teacher ({seen.low:.4f} to {seen.high:.4f} "
+        f"{variant.model} {variant.id} lies {seen.value:.3g} nats from the teacher ({seen.low:.3g} to {seen.high:.3g} "
         f"with 95 % confidence); asked: at most {limit:.4g}."
     )
     return judged_by(name, variant, Estimate(seen.value, seen.low, seen.high), limit, text, most=True)

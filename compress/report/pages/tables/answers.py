@@ -55,9 +55,9 @@ def _points(record: Record, variant: Variant) -> str:
 def _nats(seen: Estimate | None) -> str:
     if seen is None:
         return NONE
-    if seen.high < 1e-4:  # how the engine rounds, if anything
-        return "below 0.0001" if seen.high else "0"
-    return f"{seen.value:.4f} ({seen.low:.4f}–{seen.high:.4f})"
+    if seen.high < 1e-4:  # less than anyone asks for
+        return "<0.0001" if seen.high else "0"
+    return f"{seen.value:.3g} ({seen.low:.3g}–{seen.high:.3g})"
 
 
 def _share(seen: Estimate | None) -> str:
