@@ -66,7 +66,7 @@ _DEFERRED = """
 
 @contextmanager
 def started(body: str, *command: str, patience_s: float = 600) -> Iterator[subprocess.Popen[str]]:
-    """A process that does so, and is killed in the end with its children."""
+    """A process that runs the body, and is killed in the end with its children."""
     with subprocess.Popen(
         [*command, sys.executable, "-c", _BEGIN + body, str(patience_s)],
         stdout=subprocess.PIPE,

@@ -44,7 +44,7 @@ def _divergence(variant: Variant, limit: float) -> Check:
         text = f"{variant.model} {variant.id}: how far its probabilities lie from the teacher's was not measured."
         return blind(name, text, variant.model, variant.id)
     text = (
-        f"{variant.model} {variant.id} lies {seen.value:.3g} nats from the teacher ({seen.low:.3g} to {seen.high:.3g} "
+        f"{variant.model} {variant.id} lies {seen.value:.4g} nats from the teacher ({seen.low:.4g} to {seen.high:.4g} "
         f"with 95 % confidence); asked: at most {limit:.4g}."
     )
     return judged_by(name, variant, Estimate(seen.value, seen.low, seen.high), limit, text, most=True)
